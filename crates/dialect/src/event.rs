@@ -1,0 +1,85 @@
+//! What a conversation is told. `match` over [`Event`] has no wildcard: a new event is a decision for each dialect.
+
+use model::{ChannelName, Delivery, LinkId, Position, Principal, Refusal, SessionId, Ticket};
+use std::sync::Arc;
+
+/// A channel and its members on this node, as `Command::Channels` lists them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelCount {
+    /// Its name.
+    pub channel: ChannelName,
+    /// How many sessions have joined it.
+    pub members: u32,
+}
+
+/// What the hub, or somebody who had to be asked, tells a conversation. Answers carry the ticket of their command.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// The session acts for this principal from now on.
+    Authenticated {
+        /// Of the command.
+        ticket: Ticket,
+        /// For whom.
+        principal: &'a Arc<Principal>,
+    },
+    /// The session is a member. What was published before `position` it has not missed, nor will it come.
+    Joined {
+        /// Of the command.
+        ticket: Ticket,
+        /// Where.
+        channel: &'a ChannelName,
+        /// The channel's position at the moment of joining.
+        position: Position,
+        /// Whether everything since the position asked for has been, or is about to be, delivered;
+        /// `None` when no position was asked for.
+        recovered: Option<bool>,
+    },
+    /// The session is no member any more (or was none).
+    Left {
+        /// Of the command.
+        ticket: Ticket,
+        /// Where.
+        channel: &'a str,
+    },
+    /// The message has its position, and members on this node have been handed it before this event.
+    Published {
+        /// Of the command.
+        ticket: Ticket,
+        /// Members on this node at that moment.
+        members: u32,
+    },
+    /// A page of the channels this session may read. `next` continues it.
+    Channels {
+        /// Of the command.
+        ticket: Ticket,
+        /// In no order between pages.
+        page: &'a [ChannelCount],
+        /// The cursor for the next page; `None` at the end.
+        next: Option<u32>,
+    },
+    /// The session without a link that was asked for exists.
+    Spawned {
+        /// Of the command.
+        ticket: Ticket,
+        /// Its id.
+        session: SessionId,
+    },
+    /// No.
+    Refused {
+        /// Of the command.
+        ticket: Ticket,
+        /// Why.
+        refusal: &'a Refusal,
+    },
+    /// A message, for sessions that hear by events rather than in a form.
+    Deliver(&'a Arc<Delivery>),
+    /// Messages were dropped for this session by a slow policy, or could not be encoded.
+    Gap {
+        /// How many.
+        missed: u64,
+    },
+    /// A link of this session has gone; it lives on because it asked to.
+    LinkLost(LinkId),
+    /// The session that this link was to be handed to does not exist (any more).
+    NoSuchSession(SessionId),
+}

@@ -1,0 +1,84 @@
+//! The seam between protocols and the server: what a dialect is, and what it may say.
+//!
+//! A [`Dialect`] starts a [`Conversation`] for each peer. A conversation is a plain state machine: it is told
+//! frames, events and the time, and fills a [`Turn`] with what it wants done. It does no I/O, reads no clock,
+//! holds no lock and knows neither the hub nor a carrier. Read [`frame`], [`turn`], [`event`] next.
+
+pub mod frame;
+pub mod turn;
+pub mod event;
+pub mod percent;
+
+pub use event::{ChannelCount, Event};
+pub use frame::{Frame, Header, Request};
+pub use turn::{Command, Effect, Hearing, Response, Span, Turn, Words};
+
+use model::{CloseReason, SessionId, Time, VHostName};
+
+/// By which road a peer came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Road {
+    /// A request over HTTP, which may turn into a stream or a WebSocket.
+    Http,
+    /// A bare TCP connection.
+    Tcp,
+    /// Datagrams from one address.
+    Udp,
+    /// None: another conversation asked for it.
+    None,
+}
+
+/// What is known when a conversation begins.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The session this conversation is for.
+    pub session: SessionId,
+    /// The virtual host its listener belongs to.
+    pub vhost: VHostName,
+    /// How the peer came.
+    pub road: Road,
+}
+
+/// A protocol: shared, immutable; starts a conversation for each peer.
+pub trait Dialect: Send + Sync {
+    /// Its name in configuration, logs and transcripts.
+    fn name(&self) -> &'static str;
+
+    /// Whether an HTTP request is for this dialect. The dialects are asked in the registry's order; the first to
+    /// say yes has it. Dialects that do not speak HTTP never say yes.
+    fn claims(&self, request: &Request<'_>) -> bool;
+
+    /// Starts a conversation. The first thing it is told is a frame.
+    fn converse(&self, opening: &Opening) -> Box<dyn Conversation>;
+
+    /// A line that a person can paste into a shell to try it, for a server at `address` (host and port).
+    fn paste_line(&self, address: &str) -> String;
+}
+
+/// One peer's protocol state machine. It lives on one shard for life, save when a link is handed over before
+/// its conversation has joined anything.
+///
+/// A panic in any of these ends this conversation only: the turn is thrown away, the session ends with
+/// `InternalFault`.
+pub trait Conversation: Send {
+    /// The peer said something, on the link that `turn.link` names.
+    fn on_frame(&mut self, frame: Frame<'_>, turn: &mut Turn);
+
+    /// The hub, or somebody who had to be asked, has something to tell.
+    fn on_event(&mut self, event: Event<'_>, turn: &mut Turn);
+
+    /// The moment named by [`Conversation::wake_at`] has come.
+    fn on_tick(&mut self, turn: &mut Turn) {
+        let _ = turn;
+    }
+
+    /// When to call [`Conversation::on_tick`]; asked after each turn. Kept to about 50 ms.
+    fn wake_at(&self) -> Option<Time> {
+        None
+    }
+
+    /// The session ends; last words may be sent, commands are not heard any more.
+    fn on_close(&mut self, reason: CloseReason, turn: &mut Turn) {
+        let _ = (reason, turn);
+    }
+}

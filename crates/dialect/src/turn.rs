@@ -1,0 +1,354 @@
+//! All that a conversation wants done now, in order. Applied after the conversation has returned, never within.
+//!
+//! A turn keeps the words of its effects in one buffer ([`Words`]) that is used again for the next turn, so that
+//! ordinary turns allocate nothing.
+
+use crate::Conversation;
+use model::{CloseReason, Draft, Form, LinkId, Now, Position, PrincipalId, SessionId, Ticket, Unit};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A stretch of a turn's [`Words`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// The text and bytes that the effects of a turn refer to.
+#[derive(Debug, Default)]
+pub struct Words(Vec<u8>);
+
+impl Words {
+    /// The bytes of a span of the same turn.
+    #[must_use]
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        self.0.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// The text of a span that was written as text.
+    #[must_use]
+    pub fn text(&self, span: Span) -> &str {
+        std::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
+        let start = self.0.len();
+        write(&mut self.0);
+        // A turn's words are bounded by the message bound, far below 4 GiB.
+        let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Span { start: at(start), end: at(self.0.len()) }
+    }
+}
+
+/// What a peer asks of the hub. Channel names are checked where the command is applied.
+#[derive(Debug)]
+pub enum Command {
+    /// Act for whoever holds this credential.
+    Authenticate {
+        /// What the peer showed; `None`: be anonymous.
+        credential: Option<Span>,
+    },
+    /// Become a member; heard messages follow. Joining twice is joining once.
+    Join {
+        /// Where.
+        channel: Span,
+        /// Deliver first what the channel's window holds after this position.
+        since: Option<Position>,
+    },
+    /// Be a member no more.
+    Leave {
+        /// Where.
+        channel: Span,
+    },
+    /// Say something to a channel.
+    Publish {
+        /// Where.
+        channel: Span,
+        /// What.
+        draft: Draft,
+    },
+    /// Say something to these members of a channel: all of them, or none when one has not joined.
+    Direct {
+        /// Where.
+        channel: Span,
+        /// To whom.
+        receivers: Vec<PrincipalId>,
+        /// What.
+        draft: Draft,
+    },
+    /// Say something to every session of the virtual host.
+    Broadcast {
+        /// What.
+        draft: Draft,
+    },
+    /// List channels, a page at a time.
+    Channels {
+        /// 0 to begin, then what the last page said.
+        cursor: u32,
+    },
+    /// Start a session that has no link, on this shard, for the same principal.
+    Spawn {
+        /// What runs it. It is told nothing until something happens; `wake_at` may ask for a tick at once.
+        conversation: Box<dyn Conversation>,
+    },
+}
+
+impl fmt::Debug for dyn Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Conversation")
+    }
+}
+
+/// How a session hears what is delivered to it.
+#[derive(Clone, Copy, Debug)]
+pub enum Hearing {
+    /// In this form, written to its newest link without a call into the conversation.
+    Form(&'static Form),
+    /// By [`crate::Event::Deliver`].
+    Events,
+}
+
+/// The head of an HTTP response. Length, framing, date and CORS headers are the carrier's.
+#[derive(Debug)]
+pub struct Response {
+    /// 200, 404, …
+    pub status: u16,
+    /// Further header lines.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+}
+
+impl Response {
+    /// A response with this status and content type.
+    #[must_use]
+    pub fn new(status: u16, content_type: &'static str) -> Self {
+        Self { status, headers: vec![("Content-Type", content_type.into())] }
+    }
+
+    /// Adds a header line. Control characters in the value are dropped by the carrier.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// One thing to be done. Effects that speak go to the link the turn was about unless it has chosen another.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send one unit: a WebSocket message, a chunk of a streamed response, bytes, a datagram.
+    Send {
+        /// The link, or the session's newest.
+        link: Option<LinkId>,
+        /// Text or binary.
+        unit: Unit,
+        /// What.
+        words: Span,
+    },
+    /// Answer the request with a whole response.
+    Respond {
+        /// The link, or the session's newest.
+        link: Option<LinkId>,
+        /// Its head.
+        response: Response,
+        /// Its body.
+        body: Span,
+    },
+    /// Answer the request with a body that goes on until the session ends; `Send` adds to it.
+    Stream {
+        /// The link, or the session's newest.
+        link: Option<LinkId>,
+        /// Its head.
+        response: Response,
+    },
+    /// Answer the request with 101 and speak WebSocket from now on.
+    AcceptWebSocket {
+        /// The link, or the session's newest.
+        link: Option<LinkId>,
+        /// The subprotocol chosen from those offered.
+        protocol: Option<&'static str>,
+    },
+    /// How to hear from now on. Until then the session hears no broadcasts.
+    Hear(Hearing),
+    /// Ask the hub. Without a ticket there is no answer.
+    Command {
+        /// For the answer.
+        ticket: Option<Ticket>,
+        /// What.
+        command: Command,
+    },
+    /// Read no further frames from this session's links until `Resume`. Ends with the session closed as
+    /// `TimedOut` when it lasts longer than the limit for answers.
+    Hold,
+    /// Read on.
+    Resume,
+    /// Whether the session lives on when its last link goes.
+    Outlive(bool),
+    /// Give the current link, with what was read from it, to another session, which is told the same frame again.
+    /// When there is no such session, this conversation goes with the link and is told `NoSuchSession`.
+    HandOver(SessionId),
+    /// End the session, after what was sent before has gone out.
+    Close {
+        /// Why.
+        reason: CloseReason,
+        /// The WebSocket close code, where it is not the usual one for the reason.
+        code: Option<u16>,
+    },
+}
+
+/// What a conversation fills: the effects it wants, in order.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// What the clocks say.
+    pub now: Now,
+    /// The link that the frame came from, or none when the turn is about something else.
+    pub link: Option<LinkId>,
+    words: Words,
+    effects: Vec<Effect>,
+}
+
+impl Turn {
+    /// Sends a text unit, written by `write`.
+    pub fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.send(Unit::Text, write);
+    }
+
+    /// Sends a binary unit, written by `write`.
+    pub fn binary(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.send(Unit::Binary, write);
+    }
+
+    fn send(&mut self, unit: Unit, write: impl FnOnce(&mut Vec<u8>)) {
+        let words = self.words.write(write);
+        self.effects.push(Effect::Send { link: self.link, unit, words });
+    }
+
+    /// Answers the request with a whole response, its body written by `write`.
+    pub fn respond(&mut self, response: Response, write: impl FnOnce(&mut Vec<u8>)) {
+        let body = self.words.write(write);
+        self.effects.push(Effect::Respond { link: self.link, response, body });
+    }
+
+    /// Answers the request with an open-ended body; text and binary units add to it.
+    pub fn stream(&mut self, response: Response) {
+        self.effects.push(Effect::Stream { link: self.link, response });
+    }
+
+    /// Becomes a WebSocket.
+    pub fn accept_websocket(&mut self, protocol: Option<&'static str>) {
+        self.effects.push(Effect::AcceptWebSocket { link: self.link, protocol });
+    }
+
+    /// Hears in this form from now on, without a call into the conversation per message.
+    pub fn hear(&mut self, form: &'static Form) {
+        self.effects.push(Effect::Hear(Hearing::Form(form)));
+    }
+
+    /// Hears by events from now on.
+    pub fn hear_events(&mut self) {
+        self.effects.push(Effect::Hear(Hearing::Events));
+    }
+
+    /// Asks to act for whoever holds `credential`.
+    pub fn authenticate(&mut self, ticket: Ticket, credential: Option<&str>) {
+        let credential = credential.map(|c| self.word(c));
+        self.command(Some(ticket), Command::Authenticate { credential });
+    }
+
+    /// Asks to become a member of `channel`.
+    pub fn join(&mut self, ticket: Ticket, channel: &str, since: Option<Position>) {
+        let channel = self.word(channel);
+        self.command(Some(ticket), Command::Join { channel, since });
+    }
+
+    /// Asks to be a member of `channel` no more.
+    pub fn leave(&mut self, ticket: Ticket, channel: &str) {
+        let channel = self.word(channel);
+        self.command(Some(ticket), Command::Leave { channel });
+    }
+
+    /// Publishes. Without a ticket nobody says how it went.
+    pub fn publish(&mut self, ticket: Option<Ticket>, channel: &str, draft: Draft) {
+        let channel = self.word(channel);
+        self.command(ticket, Command::Publish { channel, draft });
+    }
+
+    /// Publishes to named members only, all or none.
+    pub fn direct(&mut self, ticket: Ticket, channel: &str, receivers: Vec<PrincipalId>, draft: Draft) {
+        let channel = self.word(channel);
+        self.command(Some(ticket), Command::Direct { channel, receivers, draft });
+    }
+
+    /// Publishes to every session of the virtual host.
+    pub fn broadcast(&mut self, ticket: Option<Ticket>, draft: Draft) {
+        self.command(ticket, Command::Broadcast { draft });
+    }
+
+    /// Asks for a page of channels.
+    pub fn channels(&mut self, ticket: Ticket, cursor: u32) {
+        self.command(Some(ticket), Command::Channels { cursor });
+    }
+
+    /// Starts a session without a link.
+    pub fn spawn(&mut self, ticket: Ticket, conversation: Box<dyn Conversation>) {
+        self.command(Some(ticket), Command::Spawn { conversation });
+    }
+
+    /// Reads nothing further until [`Turn::resume`].
+    pub fn hold(&mut self) {
+        self.effects.push(Effect::Hold);
+    }
+
+    /// Reads on.
+    pub fn resume(&mut self) {
+        self.effects.push(Effect::Resume);
+    }
+
+    /// Whether the session lives on without a link.
+    pub fn outlive_links(&mut self, outlive: bool) {
+        self.effects.push(Effect::Outlive(outlive));
+    }
+
+    /// Gives this link to another session.
+    pub fn hand_over(&mut self, session: SessionId) {
+        self.effects.push(Effect::HandOver(session));
+    }
+
+    /// Ends the session.
+    pub fn close(&mut self, reason: CloseReason) {
+        self.effects.push(Effect::Close { reason, code: None });
+    }
+
+    /// Ends the session with a WebSocket close code of the dialect's choice.
+    pub fn close_with(&mut self, reason: CloseReason, code: u16) {
+        self.effects.push(Effect::Close { reason, code: Some(code) });
+    }
+
+    /// What was asked for, in order, and the words it refers to. For those who apply turns.
+    pub fn take(&mut self) -> (std::vec::Drain<'_, Effect>, &Words) {
+        (self.effects.drain(..), &self.words)
+    }
+
+    /// Whether nothing was asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    /// Makes the turn new, keeping its memory unless one large message has swollen it.
+    pub fn reset(&mut self, now: Now, link: Option<LinkId>) {
+        self.now = now;
+        self.link = link;
+        self.effects.clear();
+        self.words.0.clear();
+        self.words.0.shrink_to(64 << 10);
+    }
+
+    fn word(&mut self, text: &str) -> Span {
+        self.words.write(|w| w.extend_from_slice(text.as_bytes()))
+    }
+
+    fn command(&mut self, ticket: Option<Ticket>, command: Command) {
+        self.effects.push(Effect::Command { ticket, command });
+    }
+}

@@ -1,0 +1,218 @@
+//! Who may do what: rights over channels whose names match a pattern, held by a principal.
+
+use crate::name::ChannelName;
+use std::fmt;
+use std::sync::Arc;
+
+/// What may be done with a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub enum Right {
+    /// Join, hear, read history.
+    Read,
+    /// Publish.
+    Write,
+    /// Create, close, kick.
+    Manage,
+}
+
+impl Right {
+    /// The word for it in configuration and errors.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "READ",
+            Self::Write => "WRITE",
+            Self::Manage => "MANAGE",
+        }
+    }
+}
+
+/// Which channels a grant is about.
+///
+/// `**` is every channel that is not assigned by the server; `*` stands for any run of characters; everything else for itself.
+///
+/// ```
+/// use model::Pattern;
+/// assert!(Pattern::new("chat.*").matches("chat.tea"));
+/// assert!(!Pattern::new("chat.*").matches("chat"));
+/// assert!(Pattern::new("user(*)").matches("user(5)"));
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
+pub struct Pattern(Arc<str>);
+
+impl Pattern {
+    /// Takes the text of a pattern; every text is one.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether it is `**`, everything that is not assigned.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        &*self.0 == "**"
+    }
+
+    /// Whether it matches the channel's name, byte by byte.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        // The parts between stars must follow each other; taking the leftmost place for each is enough.
+        let mut parts = self.0.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = name.strip_prefix(first) else { return false };
+        let mut parts = parts.peekable();
+        if parts.peek().is_none() {
+            return rest.is_empty();
+        }
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return rest.ends_with(part);
+            }
+            let Some(at) = rest.find(part) else { return false };
+            rest = rest.get(at + part.len()..).unwrap_or_default();
+        }
+        true
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One right over the channels of a pattern, until an expiry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// What.
+    pub right: Right,
+    /// Where.
+    pub pattern: Pattern,
+    /// When it ends, in milliseconds since 1970; `None`: with the session.
+    pub expires_ms: Option<u64>,
+}
+
+impl Grant {
+    /// Reads `"READ chat.*"`, as configuration writes it.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace();
+        let (word, pattern, more) = (words.next(), words.next(), words.next());
+        let right = match word {
+            Some("READ") => Right::Read,
+            Some("WRITE") => Right::Write,
+            Some("MANAGE") => Right::Manage,
+            _ => return Err(format!("`{text}`: a grant begins with READ, WRITE or MANAGE")),
+        };
+        match (pattern, more) {
+            (Some(pattern), None) => Ok(Self { right, pattern: Pattern::new(pattern), expires_ms: None }),
+            (None, _) => Err(format!("`{text}`: the pattern is missing, as in `{} chat.*`", right.word())),
+            (Some(_), Some(_)) => Err(format!("`{text}`: one pattern to a grant; write several grants")),
+        }
+    }
+}
+
+/// The address of a principal, for messages to named receivers. Unique on a node, never 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub struct PrincipalId(pub u64);
+
+/// Who a session acts for, and what it may do. Several sessions may share one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The name others see; `None`: anonymous.
+    pub name: Option<Arc<str>>,
+    /// By which messages can be addressed to it; `None`: it cannot be named as a receiver.
+    pub address: Option<PrincipalId>,
+    /// What it may do.
+    pub grants: Vec<Grant>,
+}
+
+impl Principal {
+    /// Nobody in particular, with nothing but these grants.
+    #[must_use]
+    pub fn anonymous(grants: Vec<Grant>) -> Self {
+        Self { name: None, address: None, grants }
+    }
+
+    /// Whether a valid grant gives `right` on `channel`. `**` does not reach `assigned` channels.
+    #[must_use]
+    pub fn may(&self, right: Right, channel: &ChannelName, assigned: bool, wall_ms: u64) -> bool {
+        self.may_by_name(right, channel.as_str(), assigned, wall_ms)
+    }
+
+    /// As [`Principal::may`], for a name that nobody has checked yet.
+    #[must_use]
+    pub fn may_by_name(&self, right: Right, channel: &str, assigned: bool, wall_ms: u64) -> bool {
+        self.valid(right, wall_ms).any(|g| {
+            if g.pattern.is_everything() { !assigned } else { g.pattern.matches(channel) }
+        })
+    }
+
+    /// Whether a valid grant gives `right` on `**`: what a broadcast to everybody needs.
+    #[must_use]
+    pub fn may_everywhere(&self, right: Right, wall_ms: u64) -> bool {
+        self.valid(right, wall_ms).any(|g| g.pattern.is_everything())
+    }
+
+    /// Whether any valid grant gives `right` on any channel at all.
+    #[must_use]
+    pub fn may_somewhere(&self, right: Right, wall_ms: u64) -> bool {
+        self.valid(right, wall_ms).next().is_some()
+    }
+
+    fn valid(&self, right: Right, wall_ms: u64) -> impl Iterator<Item = &Grant> {
+        self.grants.iter().filter(move |g| g.right == right && g.expires_ms.is_none_or(|e| wall_ms < e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, name, matches) in [
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("*", "", true),
+            ("*", "anything", true),
+            ("a*c", "abc", true),
+            ("a*c", "abcd", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("*b", "ab", true),
+            ("ab*ba", "aba", false),
+            ("user(*)", "user(1)x", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).matches(name), matches, "{pattern} on {name}");
+        }
+    }
+
+    #[test]
+    fn everything_leaves_out_assigned_channels() {
+        let p = Principal::anonymous(vec![Grant::parse("READ **").unwrap()]);
+        let name = ChannelName::new("user(1)").unwrap();
+        assert!(p.may(Right::Read, &name, false, 0));
+        assert!(!p.may(Right::Read, &name, true, 0));
+        assert!(!p.may(Right::Write, &name, false, 0));
+        let p = Principal::anonymous(vec![Grant::parse("READ user(1)").unwrap()]);
+        assert!(p.may(Right::Read, &name, true, 0));
+    }
+
+    #[test]
+    fn grants_expire() {
+        let mut g = Grant::parse("WRITE a").unwrap();
+        g.expires_ms = Some(10);
+        let p = Principal::anonymous(vec![g]);
+        assert!(p.may_by_name(Right::Write, "a", false, 9));
+        assert!(!p.may_by_name(Right::Write, "a", false, 10));
+    }
+
+    #[test]
+    fn bad_grants_say_what_is_wrong() {
+        assert!(Grant::parse("SHOUT x").unwrap_err().contains("READ, WRITE or MANAGE"));
+        assert!(Grant::parse("READ").unwrap_err().contains("pattern is missing"));
+        assert!(Grant::parse("READ a b").unwrap_err().contains("one pattern"));
+    }
+}

@@ -1,0 +1,22 @@
+//! The words everything else is said in: names, messages, deliveries, grants, reasons, limits, time.
+//!
+//! Holds plain values and the rules a value must satisfy to exist. Refuses to know protocols, sockets,
+//! threads and clocks. Read in this order: [`name`], [`message`], [`delivery`], [`grant`], [`reason`].
+
+pub mod name;
+pub mod message;
+pub mod delivery;
+pub mod grant;
+pub mod reason;
+pub mod limits;
+pub mod id;
+pub mod time;
+
+pub use delivery::{Delivery, Form, FormBytes, Framing, Parts, Unit};
+pub use grant::{Grant, Pattern, Principal, PrincipalId, Right};
+pub use id::{LinkId, SessionId, Ticket};
+pub use limits::{Limits, SlowPolicy};
+pub use message::{Draft, Kind, Message, Payload, Position, Publisher, Verbatim};
+pub use name::{ChannelName, NameError, VHostName};
+pub use reason::{CloseReason, Refusal};
+pub use time::{Now, Time};

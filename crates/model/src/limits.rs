@@ -1,0 +1,87 @@
+//! Every bound a peer can meet, named in one place, with its default and the reason for it.
+
+use std::time::Duration;
+
+/// What happens to a reader that does not keep up, by channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum SlowPolicy {
+    /// The session is closed with `SlowConsumer`. Nothing is lost unsaid.
+    #[default]
+    Disconnect,
+    /// The oldest pending message of such channels goes; the session is told of the gap.
+    DropOldest,
+    /// Only the newest message of the channel stays pending; the session is told of the gap.
+    KeepLatest,
+}
+
+/// The bounds of a node. Sizes in bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// One message: a WebSocket message, an HTTP body. Larger ones end the connection (or are 413).
+    pub message_bytes: usize,
+    /// What may wait for one reader beyond what the kernel took. At least twice `message_bytes`.
+    pub pending_bytes: usize,
+    /// What may wait for all readers together; past it the fullest sessions are cut first.
+    pub memory_budget: usize,
+    /// An HTTP request's head.
+    pub head_bytes: usize,
+    /// Header lines of a request.
+    pub head_lines: usize,
+    /// Fragments of one WebSocket message (tiny fragments cost more than their bytes).
+    pub fragments: u32,
+    /// Channels one session may join.
+    pub channels_per_session: u32,
+    /// Time for a request's head to arrive, and for the next request on a kept connection.
+    pub head_timeout: Duration,
+    /// Time a kept connection may be idle between requests.
+    pub keep_alive: Duration,
+    /// Time for the rest of a request's body, or of a begun WebSocket message.
+    pub body_timeout: Duration,
+    /// Time for the answer to a command that waits for somebody.
+    pub answer_timeout: Duration,
+    /// How often a silent WebSocket is pinged; after two unanswered ones it is gone.
+    pub ping_interval: Duration,
+    /// How often an idle stream says that it lives.
+    pub heartbeat: Duration,
+    /// Bytes waiting in a shard's inbox above which publishers are held.
+    pub inbox_high: usize,
+    /// Bytes in an inbox below which held publishers go on.
+    pub inbox_low: usize,
+    /// What a turn may expand before it flushes. Below the smallest bound of a session.
+    pub slice_bytes: usize,
+    /// Bytes read from one link in a turn before others have theirs.
+    pub read_budget: usize,
+    /// Messages per second a session may publish, and how many at once; `None`: as many as it can.
+    pub publish_rate: Option<(u32, u32)>,
+    /// Open connections in all; past it accepting pauses.
+    pub connections: usize,
+    /// The time over which closes are spread when the server stops.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 2 << 20,
+            pending_bytes: 4 << 20,
+            memory_budget: 1 << 30,
+            head_bytes: 16 << 10,
+            head_lines: 64,
+            fragments: 1024,
+            channels_per_session: u32::MAX,
+            head_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(20),
+            inbox_high: 16 << 20,
+            inbox_low: 4 << 20,
+            slice_bytes: 256 << 10,
+            read_budget: 256 << 10,
+            publish_rate: None,
+            connections: 1 << 20,
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}
