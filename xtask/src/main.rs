@@ -1,1 +1,81 @@
-fn main() {}
+//! The kitchen: everything the checks run, as `cargo xtask …`.
+//!
+//! Holds the menu and what each dish is made of. Knows nothing about the server but how its binary is started
+//! (`interop::serve`). Read in this order: [`report`], [`machine`], [`tidy`], [`interop`].
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
+#![allow(clippy::disallowed_methods, reason = "it measures real steps on a real clock")]
+
+mod cargo;
+mod interop;
+mod machine;
+mod report;
+mod tidy;
+
+use report::Report;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const MENU: &str = "\
+cargo xtask test             everything: install what is missing, lint, tidy, tests, interop
+cargo xtask lint             cargo fmt --check, clippy, tidy
+cargo xtask tidy             the house rules and the floors (also a #[test], so `cargo test` is enough)
+cargo xtask interop [NAME]   clients that others wrote, against the built server; NAME is a folder of interop/
+                             or folder/script
+cargo xtask soak             (not yet) fuzz targets and load for hours
+cargo xtask bless            (not yet) rewrite the expected lines of transcripts from what happened";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let root = root();
+    let mut report = Report::new(&root);
+    match *words {
+        ["test"] => test(&root, &mut report),
+        ["lint"] => lint(&root, &mut report),
+        ["tidy"] => tidy::run(&root, &mut report),
+        ["interop"] => interop(&root, None, &mut report),
+        ["interop", name] => interop(&root, Some(name), &mut report),
+        ["soak" | "bless"] => {
+            eprintln!(
+                "`cargo xtask {}` is not written yet; its place is the `match` in xtask/src/main.rs",
+                words[0]
+            );
+            return ExitCode::from(2);
+        }
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{MENU}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("no such task: {}\n\n{MENU}", words.join(" "));
+            return ExitCode::from(2);
+        }
+    }
+    report.finish()
+}
+
+fn lint(root: &Path, report: &mut Report) {
+    machine::components(root, report);
+    cargo::format(root, report);
+    cargo::clippy(root, report);
+    tidy::run(root, report);
+}
+
+fn interop(root: &Path, only: Option<&str>, report: &mut Report) {
+    let kitchen = interop::prepare(root, report);
+    interop::run(root, kitchen.as_ref(), only, report);
+}
+
+fn test(root: &Path, report: &mut Report) {
+    let kitchen = interop::prepare(root, report);
+    lint(root, report);
+    cargo::test(root, report);
+    interop::run(root, kitchen.as_ref(), None, report);
+}
+
+/// The folder of the workspace: xtask's own folder is directly inside.
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_path_buf()
+}

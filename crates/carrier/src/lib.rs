@@ -1,1 +1,21 @@
-//! Not yet.
+//! Bytes on sockets: the shard's event loop, the codecs, the listeners. Runs conversations. No async.
+//!
+//! Knows sockets and frames; refuses to know which dialects there are and what their packets mean. Read
+//! [`shard`] first: one turn of the loop is the whole story. A shard runs over any [`net::Net`], so that a
+//! simulated one can drive it from a seed.
+
+pub mod net;
+pub mod shard;
+pub mod door;
+pub mod gate;
+pub mod http1;
+pub mod websocket;
+mod arena;
+mod link;
+mod session;
+mod wheel;
+
+pub use door::{Door, Doors};
+pub use gate::{Gate, Origins};
+pub use net::{Net, Port};
+pub use shard::{Shard, Wiring};

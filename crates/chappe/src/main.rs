@@ -1,1 +1,17 @@
-fn main() {}
+//! The program `chappe`. Reads the command line and hands on; does nothing itself.
+
+mod cli;
+mod serve;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// One allocator for everything: small messages come and go by the million.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().command {
+        cli::Command::Serve(options) => serve::serve(options),
+    }
+}

@@ -8,6 +8,7 @@ pub mod frame;
 pub mod turn;
 pub mod event;
 pub mod percent;
+pub mod json;
 
 pub use event::{ChannelCount, Event};
 pub use frame::{Frame, Header, Request};

@@ -6,6 +6,7 @@
 use crate::Conversation;
 use model::{CloseReason, Draft, Form, LinkId, Now, Position, PrincipalId, SessionId, Ticket, Unit};
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
 
 /// A stretch of a turn's [`Words`].
@@ -204,7 +205,7 @@ pub struct Turn {
     /// The link that the frame came from, or none when the turn is about something else.
     pub link: Option<LinkId>,
     words: Words,
-    effects: Vec<Effect>,
+    effects: VecDeque<Effect>,
 }
 
 impl Turn {
@@ -220,33 +221,33 @@ impl Turn {
 
     fn send(&mut self, unit: Unit, write: impl FnOnce(&mut Vec<u8>)) {
         let words = self.words.write(write);
-        self.effects.push(Effect::Send { link: self.link, unit, words });
+        self.effects.push_back(Effect::Send { link: self.link, unit, words });
     }
 
     /// Answers the request with a whole response, its body written by `write`.
     pub fn respond(&mut self, response: Response, write: impl FnOnce(&mut Vec<u8>)) {
         let body = self.words.write(write);
-        self.effects.push(Effect::Respond { link: self.link, response, body });
+        self.effects.push_back(Effect::Respond { link: self.link, response, body });
     }
 
     /// Answers the request with an open-ended body; text and binary units add to it.
     pub fn stream(&mut self, response: Response) {
-        self.effects.push(Effect::Stream { link: self.link, response });
+        self.effects.push_back(Effect::Stream { link: self.link, response });
     }
 
     /// Becomes a WebSocket.
     pub fn accept_websocket(&mut self, protocol: Option<&'static str>) {
-        self.effects.push(Effect::AcceptWebSocket { link: self.link, protocol });
+        self.effects.push_back(Effect::AcceptWebSocket { link: self.link, protocol });
     }
 
     /// Hears in this form from now on, without a call into the conversation per message.
     pub fn hear(&mut self, form: &'static Form) {
-        self.effects.push(Effect::Hear(Hearing::Form(form)));
+        self.effects.push_back(Effect::Hear(Hearing::Form(form)));
     }
 
     /// Hears by events from now on.
     pub fn hear_events(&mut self) {
-        self.effects.push(Effect::Hear(Hearing::Events));
+        self.effects.push_back(Effect::Hear(Hearing::Events));
     }
 
     /// Asks to act for whoever holds `credential`.
@@ -296,37 +297,53 @@ impl Turn {
 
     /// Reads nothing further until [`Turn::resume`].
     pub fn hold(&mut self) {
-        self.effects.push(Effect::Hold);
+        self.effects.push_back(Effect::Hold);
     }
 
     /// Reads on.
     pub fn resume(&mut self) {
-        self.effects.push(Effect::Resume);
+        self.effects.push_back(Effect::Resume);
     }
 
     /// Whether the session lives on without a link.
     pub fn outlive_links(&mut self, outlive: bool) {
-        self.effects.push(Effect::Outlive(outlive));
+        self.effects.push_back(Effect::Outlive(outlive));
     }
 
     /// Gives this link to another session.
     pub fn hand_over(&mut self, session: SessionId) {
-        self.effects.push(Effect::HandOver(session));
+        self.effects.push_back(Effect::HandOver(session));
     }
 
     /// Ends the session.
     pub fn close(&mut self, reason: CloseReason) {
-        self.effects.push(Effect::Close { reason, code: None });
+        self.effects.push_back(Effect::Close { reason, code: None });
     }
 
     /// Ends the session with a WebSocket close code of the dialect's choice.
     pub fn close_with(&mut self, reason: CloseReason, code: u16) {
-        self.effects.push(Effect::Close { reason, code: Some(code) });
+        self.effects.push_back(Effect::Close { reason, code: Some(code) });
     }
 
-    /// What was asked for, in order, and the words it refers to. For those who apply turns.
-    pub fn take(&mut self) -> (std::vec::Drain<'_, Effect>, &Words) {
+    /// What was asked for, in order, and the words it refers to. For those who look at turns.
+    pub fn take(&mut self) -> (std::collections::vec_deque::Drain<'_, Effect>, &Words) {
         (self.effects.drain(..), &self.words)
+    }
+
+    /// The next thing to be done. For those who apply turns.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Puts back what could not be done yet; it will be next again.
+    pub fn put_back(&mut self, effect: Effect) {
+        self.effects.push_front(effect);
+    }
+
+    /// What the effects refer to.
+    #[must_use]
+    pub fn words(&self) -> &Words {
+        &self.words
     }
 
     /// Whether nothing was asked for.
@@ -349,6 +366,6 @@ impl Turn {
     }
 
     fn command(&mut self, ticket: Option<Ticket>, command: Command) {
-        self.effects.push(Effect::Command { ticket, command });
+        self.effects.push_back(Effect::Command { ticket, command });
     }
 }

@@ -145,9 +145,8 @@ impl Principal {
     /// As [`Principal::may`], for a name that nobody has checked yet.
     #[must_use]
     pub fn may_by_name(&self, right: Right, channel: &str, assigned: bool, wall_ms: u64) -> bool {
-        self.valid(right, wall_ms).any(|g| {
-            if g.pattern.is_everything() { !assigned } else { g.pattern.matches(channel) }
-        })
+        self.valid(right, wall_ms)
+            .any(|g| if g.pattern.is_everything() { !assigned } else { g.pattern.matches(channel) })
     }
 
     /// Whether a valid grant gives `right` on `**`: what a broadcast to everybody needs.

@@ -1,1 +1,19 @@
-//! Not yet.
+//! One running node: what its shards share, and how a session's commands are applied to it.
+//!
+//! Knows the hub's decisions and puts locks, inboxes and wakes around them. Refuses to know sockets, and which
+//! protocols there are. Read [`exchange`] and [`desk`] first: they are the way of a message.
+
+pub mod exchange;
+pub mod desk;
+pub mod inbox;
+pub mod authority;
+pub mod clock;
+pub mod control;
+pub mod counters;
+
+pub use authority::{Authority, Reply, StaticTokens, Token, Verdict};
+pub use clock::Clock;
+pub use counters::{Counters, Totals};
+pub use desk::{Applied, Caller, Desk};
+pub use exchange::{Channel, ChannelPolicy, Exchange, VHost};
+pub use inbox::{Answer, Entry, Fence, Inbox, Run};

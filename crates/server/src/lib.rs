@@ -1,1 +1,14 @@
-//! Not yet.
+//! A whole server: configuration, the registry of dialects, wiring, lifecycle. Also the library to embed.
+//!
+//! Knows every crate below it and decides nothing itself. Read [`config`], [`settings`], then [`start`].
+
+pub mod config;
+pub mod settings;
+pub mod registry;
+pub mod banner;
+mod running;
+mod signals;
+
+pub use running::{Running, StartError, start};
+pub use settings::{Posture, Settings};
+pub use signals::end_on_signals;

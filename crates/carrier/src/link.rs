@@ -1,0 +1,136 @@
+//! A link: what a shard knows of one connection besides its session. A link can move to another shard.
+//!
+//! Split in two: [`Hot`] is what a delivery touches, kept small and in one array; [`Link`] is the rest.
+
+use crate::arena::Stretch;
+use crate::http1;
+use crate::websocket;
+use model::Time;
+use std::net::{IpAddr, SocketAddr};
+
+/// Stands for no slot.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// What a delivery touches of a link: where it goes, and what of the arena it is owed.
+pub(crate) struct Hot<S> {
+    /// `None`: the place is free, or the link is an address of datagrams.
+    pub(crate) stream: Option<S>,
+    /// The stretch that can still grow.
+    pub(crate) last: Stretch,
+    /// Its stretches before that: a place among the shard's spare lists.
+    pub(crate) earlier: u32,
+    /// What it has been slow to take: a place among the shard's outboxes.
+    pub(crate) outbox: u32,
+    /// Whether it is on the list of links to be flushed.
+    pub(crate) touched: bool,
+}
+
+impl<S> Hot<S> {
+    pub(crate) fn new(stream: Option<S>) -> Self {
+        Self { stream, last: Stretch::default(), earlier: NONE, outbox: NONE, touched: false }
+    }
+}
+
+/// What is spoken on a link now.
+pub(crate) enum Speech {
+    /// HTTP requests, one at a time.
+    Http(http1::Decoder),
+    /// The body of a response that goes on; what the peer sends is not read as anything.
+    Stream {
+        /// In chunks, or bare until the connection ends (HTTP/1.0).
+        chunked: bool,
+    },
+    /// WebSocket.
+    WebSocket(websocket::Decoder),
+    /// A TCP protocol of a dialect's own.
+    Raw,
+    /// Datagrams to one address.
+    Datagrams(SocketAddr),
+    /// Nothing any more: what is owed goes out, then it ends.
+    Closing,
+}
+
+/// A request that waits for its response: what must be remembered of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asking {
+    pub(crate) keep_alive: bool,
+    pub(crate) http10: bool,
+    pub(crate) is_head: bool,
+    pub(crate) accept_key: Option<Box<str>>,
+    pub(crate) origin: Option<Box<str>>,
+}
+
+/// Why a link is not read for the moment. All must be clear for reading to go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// A request on it has not been answered.
+    pub(crate) asking: bool,
+    /// Its session holds.
+    pub(crate) holding: bool,
+}
+
+/// What of an HTTP request is awaited. The clock is set when this changes, so that drips do not wind it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// Its first byte.
+    Request,
+    /// The rest of its head.
+    Head,
+    /// The rest of its body.
+    Body,
+}
+
+pub(crate) struct Link {
+    pub(crate) generation: u32,
+    pub(crate) session: u32,
+    pub(crate) speech: Speech,
+    pub(crate) pause: Pause,
+    pub(crate) asking: Option<Box<Asking>>,
+    /// Read, but not looked at while reading is paused.
+    pub(crate) unread: Vec<u8>,
+    pub(crate) port: u16,
+    pub(crate) peer: IpAddr,
+    /// When the next thing must have happened. What that is depends on the speech.
+    pub(crate) deadline: Time,
+    /// The time for which the wheel has this link's timer; others that it may have are stale.
+    pub(crate) timer: Option<Time>,
+    /// Something was heard since the last look.
+    pub(crate) heard: bool,
+    /// Pings that nobody answered.
+    pub(crate) unanswered: u8,
+    /// What of a request the deadline is for.
+    pub(crate) awaited: Awaited,
+    /// There may be bytes in the kernel that nobody will report again.
+    pub(crate) readable: bool,
+    /// Whether it is on the list of links to be read without being reported.
+    pub(crate) ready: bool,
+    /// Its peer has said that it sends no more.
+    pub(crate) ended: bool,
+}
+
+impl Link {
+    pub(crate) fn new(generation: u32, port: u16, peer: IpAddr, speech: Speech) -> Self {
+        Self {
+            generation,
+            session: NONE,
+            speech,
+            pause: Pause::default(),
+            asking: None,
+            unread: Vec::new(),
+            port,
+            peer,
+            deadline: Time::default(),
+            timer: None,
+            heard: false,
+            unanswered: 0,
+            awaited: Awaited::Request,
+            readable: false,
+            ready: false,
+            ended: false,
+        }
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.pause.asking || self.pause.holding
+    }
+}

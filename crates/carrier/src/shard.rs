@@ -1,0 +1,305 @@
+//! The shard: one thread's loop, and everything it owns. One [`Shard::turn`] is the whole story.
+//!
+//! Events, reads, what conversations ask for, wakes, the own inbox, expansion, flush, timers: in this order,
+//! each bounded. What does not fit goes on in the next turn, which then does not wait. Nothing here blocks,
+//! locks for long, or reads a clock: the network is an argument, and it tells the time.
+//!
+//! * `accept`: connections and datagrams come in
+//! * `read`: bytes become frames
+//! * `request`: HTTP requests find their dialect
+//! * `talk`: conversations are called, their turns applied
+//! * `expand`: deliveries become stretches of the arena
+//! * `outgoing`: stretches become writes
+//! * `end`: links and sessions end
+//! * `tick`: deadlines
+
+mod accept;
+mod end;
+mod expand;
+mod outgoing;
+mod read;
+mod request;
+mod talk;
+mod tick;
+
+use crate::door::{Doors, HandedOver};
+use crate::gate::Gate;
+use crate::link::Link;
+use crate::net::{Net, Ready};
+use crate::session::Session;
+use crate::wheel::{Timer, Wheel};
+use dialect::{Dialect, Turn};
+use hashbrown::HashMap;
+use hub::Lane;
+use model::{CloseReason, Form, Framing, Limits, Now, SessionId, Time};
+use node::{Desk, Entry, Exchange, VHost};
+use outgoing::Outgoing;
+use slab::Slab;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The buffer that every link is read into.
+const SCRATCH: usize = 64 << 10;
+/// Writes of one turn before the network is looked at again.
+const WRITES: usize = 2048;
+/// How long a shard that holds publishers sleeps at most, in case a wake is missed.
+const HELD_WAIT: Duration = Duration::from_millis(5);
+
+/// What is spoken at a port.
+#[derive(Clone)]
+pub enum Speak {
+    /// HTTP, and what grows out of it.
+    Http {
+        /// Who may knock.
+        gate: Gate,
+    },
+    /// A TCP or datagram protocol of this dialect (its place in the registry).
+    Own {
+        /// The dialect's place in the registry.
+        dialect: u8,
+    },
+}
+
+/// What a port of the network is for.
+#[derive(Clone)]
+pub struct PortPlan {
+    /// The world it opens to.
+    pub vhost: Arc<VHost>,
+    /// What is spoken there.
+    pub speak: Speak,
+}
+
+/// What all shards are built with.
+pub struct Wiring {
+    /// The registry, in the order in which dialects are asked.
+    pub dialects: Vec<Box<dyn Dialect>>,
+    /// The ports, by number; the same on every shard.
+    pub ports: Vec<PortPlan>,
+}
+
+/// One thread and the sessions it owns.
+pub struct Shard<N: Net> {
+    net: N,
+    now: Now,
+    exchange: Arc<Exchange>,
+    /// The exchange's, in an allocation of this shard's own.
+    limits: Arc<Limits>,
+    wiring: Arc<Wiring>,
+    doors: Arc<Doors<N::Stream>>,
+    /// The shard's side of the hub.
+    desk: Desk,
+    links: Slab<Link>,
+    sessions: Slab<Session>,
+    /// Counts links and sessions, so that no two in the same place look the same.
+    births: u32,
+    out: Outgoing<N::Stream>,
+    /// Forms in use here; a session's lane is its form's place plus one.
+    lanes: Vec<(&'static Form, Framing)>,
+    entries: VecDeque<Entry>,
+    /// How many messages of the first entry have been expanded already.
+    front_done: usize,
+    scratch: Vec<u8>,
+    events: Vec<Ready>,
+    /// Links that have more to be read, though nobody will report it.
+    ready: VecDeque<u32>,
+    /// Sessions with a turn that met a full inbox.
+    held: Vec<u32>,
+    /// Lanes whose form could not be written, and how many messages that concerns.
+    failed: Vec<(Lane, u64)>,
+    /// Links that broke while something else was being done.
+    broken: Vec<(u32, CloseReason)>,
+    /// Turns to be used again.
+    turns: Vec<Turn>,
+    wheel: Wheel,
+    due: Vec<Timer>,
+    /// Links of datagram peers, by port and address.
+    addresses: HashMap<(u16, SocketAddr), u32>,
+    /// Ports that may have more waiting than was taken, and since when, if the system refused.
+    open_ports: Vec<u16>,
+    /// Until when nobody is accepted, because the system had no descriptors left.
+    accept_again: Option<Time>,
+    /// A link on its way to another shard, until what was read from it is known.
+    leaving: Option<Box<HandedOver<N::Stream>>>,
+    draining: Option<Draining>,
+}
+
+/// Goodbyes that are being said.
+struct Draining {
+    left: Vec<SessionId>,
+    per_turn: usize,
+}
+
+impl<N: Net> Shard<N> {
+    /// A shard with nobody in it.
+    #[must_use]
+    pub fn new(
+        net: N,
+        shard: u16,
+        exchange: Arc<Exchange>,
+        wiring: Arc<Wiring>,
+        doors: Arc<Doors<N::Stream>>,
+    ) -> Self {
+        let now = net.now();
+        Self {
+            net,
+            now,
+            desk: Desk::new(shard, Arc::clone(&exchange)),
+            limits: Arc::new(exchange.limits.clone()),
+            exchange,
+            wiring,
+            doors,
+            links: Slab::new(),
+            sessions: Slab::new(),
+            births: 0,
+            out: Outgoing::default(),
+            lanes: Vec::new(),
+            entries: VecDeque::new(),
+            front_done: 0,
+            scratch: vec![0; SCRATCH],
+            events: Vec::new(),
+            ready: VecDeque::new(),
+            held: Vec::new(),
+            failed: Vec::new(),
+            broken: Vec::new(),
+            turns: Vec::new(),
+            wheel: Wheel::new(now.time),
+            due: Vec::new(),
+            addresses: HashMap::default(),
+            open_ports: Vec::new(),
+            accept_again: None,
+            leaving: None,
+            draining: None,
+        }
+    }
+
+    /// Runs until the server has drained and the last link is gone.
+    ///
+    /// # Errors
+    /// When the system refuses to wait for events: the shard cannot go on.
+    pub fn run(mut self) -> io::Result<()> {
+        while !self.is_drained() {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Whether goodbye has been said to everybody, and everybody is gone.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.draining.as_ref().is_some_and(|d| d.left.is_empty()) && self.links.is_empty()
+    }
+
+    /// The network, for those who drive it.
+    pub fn net_mut(&mut self) -> &mut N {
+        &mut self.net
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is something to be done without waiting for the network.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let accepting = !self.open_ports.is_empty() && self.accept_again.is_none();
+        let inside = !self.entries.is_empty() || !self.out.is_flushed();
+        inside || accepting || !self.ready.is_empty() || !self.broken.is_empty()
+    }
+
+    /// One turn of the loop.
+    ///
+    /// # Errors
+    /// When the system refuses to wait for events.
+    pub fn turn(&mut self) -> io::Result<()> {
+        self.wait()?;
+        self.desk.counters.turns += 1;
+        self.take_events();
+        self.accept_more();
+        self.receive_parcels();
+        self.read_ready();
+        self.retry_held();
+        self.desk.commit();
+        self.desk.ring();
+        self.exchange.inbox(self.desk.shard).take(&mut self.entries);
+        if self.out.is_flushed() {
+            self.expand();
+        }
+        self.flush();
+        self.mend();
+        self.tick();
+        self.say_goodbyes();
+        // What timers and endings asked for goes the same way as everything else.
+        self.desk.commit();
+        self.desk.ring();
+        self.exchange.totals.add(&mut self.desk.counters);
+        Ok(())
+    }
+
+    /// Waits for the network, unless there is something to do already.
+    fn wait(&mut self) -> io::Result<()> {
+        let inbox = self.exchange.inbox(self.desk.shard);
+        let busy = self.is_busy() || !inbox.may_sleep() || !self.doors.is_empty(self.desk.shard);
+        let timeout = if busy {
+            Some(Duration::ZERO)
+        } else {
+            let timer = self.wheel.wait(self.now.time);
+            let held = (!self.held.is_empty()).then_some(HELD_WAIT);
+            let accept = self.accept_again.map(|at| at.since(self.now.time).max(HELD_WAIT));
+            let goodbyes = self.draining.as_ref().is_some_and(|d| !d.left.is_empty());
+            timer.into_iter().chain(held).chain(accept).chain(goodbyes.then_some(tick::DRAIN_STEP)).min()
+        };
+        let waited = self.net.wait(timeout, &mut self.events);
+        self.exchange.inbox(self.desk.shard).is_awake();
+        self.now = self.net.now();
+        waited
+    }
+
+    fn take_events(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            match event {
+                Ready::Stream { slot, readable, writable, ended } => {
+                    if ended && let Some(link) = self.links.get_mut(slot as usize) {
+                        link.ended = true;
+                    }
+                    if writable && self.out.is_behind(slot) {
+                        self.write_more(slot);
+                    }
+                    if readable {
+                        self.read_link(slot);
+                    }
+                }
+                Ready::Port(port) => self.open_port(port),
+            }
+        }
+        self.events = events;
+    }
+
+    /// Reads links that have more, each once.
+    fn read_ready(&mut self) {
+        for _ in 0..self.ready.len() {
+            let Some(slot) = self.ready.pop_front() else { return };
+            if let Some(link) = self.links.get_mut(slot as usize) {
+                link.ready = false;
+                self.read_link(slot);
+            }
+        }
+    }
+
+    /// Lets turns go on that met a full inbox.
+    fn retry_held(&mut self) {
+        for slot in std::mem::take(&mut self.held) {
+            self.resume_held(slot);
+        }
+    }
+
+    fn birth(&mut self) -> u32 {
+        self.births = self.births.wrapping_add(1);
+        self.births
+    }
+}

@@ -1,0 +1,258 @@
+//! How connections, handed-over links and datagrams come in, and become links.
+
+use super::{Shard, Speak};
+use crate::door::{HandedOver, OwnedRequest, Parcel};
+use crate::http1;
+use crate::link::{Hot, Link, Speech};
+use crate::net::{Net, Port};
+use dialect::{Event, Frame, Header, Opening, Request, Road};
+use model::{CloseReason, LinkId};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Connections or datagrams taken from a port in one turn.
+const TAKE: usize = 64;
+/// How long accepting rests when the system has no descriptors left.
+const REST: Duration = Duration::from_millis(100);
+
+impl<N: Net> Shard<N> {
+    /// Notes that something waits at a port.
+    pub(super) fn open_port(&mut self, port: u16) {
+        if !self.open_ports.contains(&port) {
+            self.open_ports.push(port);
+        }
+    }
+
+    /// Takes what waits at the ports, a bounded number at a time.
+    pub(super) fn accept_more(&mut self) {
+        if self.accept_again.is_some_and(|at| self.now.time < at) {
+            return;
+        }
+        self.accept_again = None;
+        let mut ports = std::mem::take(&mut self.open_ports);
+        ports.retain(|&port| match self.net.ports().get(usize::from(port)) {
+            Some(Port::Listener) => self.accept_from(port),
+            Some(Port::Datagrams) => self.receive_from(port),
+            None => false,
+        });
+        self.open_ports.append(&mut ports);
+    }
+
+    /// `true`: there may be more.
+    fn accept_from(&mut self, port: u16) -> bool {
+        for _ in 0..TAKE {
+            if self.exchange.connections.load(Ordering::Relaxed) >= self.limits.connections {
+                self.accept_again = Some(self.now.time + REST);
+                return true;
+            }
+            match self.net.accept(port) {
+                Ok((stream, peer)) => {
+                    self.desk.counters.accepted += 1;
+                    self.exchange.connections.fetch_add(1, Ordering::Relaxed);
+                    let shard = self.doors.least_loaded(self.desk.shard);
+                    self.doors.arrived(shard);
+                    if shard == self.desk.shard {
+                        self.admit(stream, peer, port);
+                    } else {
+                        self.doors.put(shard, Parcel::Fresh { stream, peer, port });
+                        self.exchange.inbox(shard).ring();
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
+                // The peer has gone again before it was let in, or a signal came.
+                Err(e)
+                    if matches!(e.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+                Err(e) => {
+                    tracing::warn!(error = %e, "nobody can be accepted for the moment; raise the descriptor limit");
+                    self.accept_again = Some(self.now.time + REST);
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    /// Lets in what other shards have put before the door.
+    pub(super) fn receive_parcels(&mut self) {
+        if self.doors.is_empty(self.desk.shard) {
+            return;
+        }
+        for parcel in self.doors.take(self.desk.shard) {
+            match parcel {
+                Parcel::Fresh { stream, peer, port } => self.admit(stream, peer, port),
+                Parcel::HandedOver(link) => self.welcome(*link),
+            }
+        }
+    }
+
+    /// Makes a link of a connection.
+    fn admit(&mut self, stream: N::Stream, peer: IpAddr, port: u16) {
+        let Some(plan) = self.wiring.ports.get(usize::from(port)).cloned() else { return };
+        let speech = match plan.speak {
+            Speak::Http { .. } => Speech::Http(http1::Decoder::default()),
+            Speak::Own { .. } => Speech::Raw,
+        };
+        let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
+        match plan.speak {
+            Speak::Http { .. } => self.set_deadline(slot, self.now.time + self.limits.head_timeout),
+            Speak::Own { dialect } => {
+                self.attach(&plan.vhost, dialect, Road::Tcp, Some(slot));
+            }
+        }
+    }
+
+    /// Takes a place for a link, and watches its stream.
+    fn add_link(
+        &mut self,
+        mut stream: Option<N::Stream>,
+        peer: IpAddr,
+        port: u16,
+        speech: Speech,
+    ) -> Option<u32> {
+        let generation = self.birth();
+        let at = self.links.insert(Link::new(generation, port, peer, speech));
+        let slot = u32::try_from(at).ok()?;
+        if let Some(stream) = stream.as_mut()
+            && let Err(e) = self.net.add(stream, slot)
+        {
+            tracing::warn!(error = %e, "a connection cannot be watched");
+            self.links.remove(at);
+            self.exchange.connections.fetch_sub(1, Ordering::Relaxed);
+            self.doors.departed(self.desk.shard);
+            return None;
+        }
+        if self.out.hot.len() <= at {
+            self.out.hot.resize_with(at + 1, || Hot::new(None));
+        }
+        self.out.hot[at] = Hot::new(stream);
+        Some(slot)
+    }
+
+    /// Takes in a link whose request is for a session of this shard.
+    fn welcome(&mut self, over: HandedOver<N::Stream>) {
+        let HandedOver { stream, peer, port, asking, request, unread, to, conversation, dialect } = over;
+        let speech = Speech::Http(http1::Decoder::default());
+        let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
+        let link = &mut self.links[slot as usize];
+        link.asking = Some(Box::new(asking));
+        link.pause.asking = true;
+        link.unread = unread;
+        let id = LinkId { slot, generation: link.generation };
+        let there = self.sessions.get_mut(to.slot as usize).filter(|s| s.id == to);
+        if let Some(session) = there {
+            session.add_link(slot);
+            link.session = to.slot;
+            request.lend(|r| self.converse(to.slot, Some(id), |c, turn| c.on_frame(Frame::Request(r), turn)));
+        } else {
+            let vhost = Arc::clone(&self.wiring.ports[usize::from(port)].vhost);
+            let Some(new) = self.seat(&vhost, dialect, Some(slot)) else { return };
+            self.sessions[new as usize].conversation = Some(conversation);
+            self.converse(new, Some(id), |c, turn| c.on_event(Event::NoSuchSession(to), turn));
+        }
+    }
+
+    /// `true`: there may be more.
+    fn receive_from(&mut self, port: u16) -> bool {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut more = true;
+        for _ in 0..TAKE {
+            match self.net.receive(port, &mut scratch) {
+                Ok((n, from)) => self.datagram(port, from, scratch.get(..n).unwrap_or_default()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    more = false;
+                    break;
+                }
+                // What an earlier datagram met on its way (a closed port) is reported here; it concerns nobody.
+                Err(_) => {}
+            }
+        }
+        self.scratch = scratch;
+        self.desk.commit();
+        more
+    }
+
+    fn datagram(&mut self, port: u16, from: SocketAddr, bytes: &[u8]) {
+        self.desk.counters.reads += 1;
+        self.desk.counters.bytes_in += bytes.len() as u64;
+        let slot = match self.addresses.get(&(port, from)) {
+            Some(slot) => *slot,
+            None => match self.new_address(port, from) {
+                Some(slot) => slot,
+                None => return,
+            },
+        };
+        let link = &mut self.links[slot as usize];
+        link.heard = true;
+        let (session, id) = (link.session, LinkId { slot, generation: link.generation });
+        self.converse(session, Some(id), |c, turn| c.on_frame(Frame::Datagram(bytes), turn));
+    }
+
+    fn new_address(&mut self, port: u16, from: SocketAddr) -> Option<u32> {
+        let plan = self.wiring.ports.get(usize::from(port)).cloned()?;
+        let Speak::Own { dialect } = plan.speak else { return None };
+        // BOUND: addresses count as connections.
+        if self.exchange.connections.load(Ordering::Relaxed) >= self.limits.connections {
+            self.desk.counters.rejected += 1;
+            return None;
+        }
+        self.exchange.connections.fetch_add(1, Ordering::Relaxed);
+        self.doors.arrived(self.desk.shard);
+        let slot = self.add_link(None, from.ip(), port, Speech::Datagrams(from))?;
+        self.addresses.insert((port, from), slot);
+        self.attach(&plan.vhost, dialect, Road::Udp, Some(slot))?;
+        Some(slot)
+    }
+
+    /// Starts a session with a conversation of this dialect.
+    pub(super) fn attach(
+        &mut self,
+        vhost: &Arc<node::VHost>,
+        dialect: u8,
+        road: Road,
+        link: Option<u32>,
+    ) -> Option<u32> {
+        let session = self.seat(vhost, dialect, link)?;
+        let opening =
+            Opening { session: self.sessions[session as usize].id, vhost: vhost.name.clone(), road };
+        let wiring = Arc::clone(&self.wiring);
+        let begun = self.guard(|| wiring.dialects.get(usize::from(dialect)).map(|d| d.converse(&opening)));
+        match begun {
+            Some(Some(conversation)) => {
+                self.sessions[session as usize].conversation = Some(conversation);
+                Some(session)
+            }
+            Some(None) | None => {
+                self.end_session(session, CloseReason::InternalFault, None);
+                None
+            }
+        }
+    }
+}
+
+impl OwnedRequest {
+    pub(super) fn copy(r: &Request<'_>) -> Self {
+        Self {
+            method: r.method.to_owned(),
+            path: r.path.to_owned(),
+            query: r.query.to_owned(),
+            headers: r.headers.iter().map(|h| (h.name.to_owned(), h.value.to_owned())).collect(),
+            body: r.body.to_owned(),
+            wants_websocket: r.wants_websocket,
+        }
+    }
+
+    fn lend(&self, tell: impl FnOnce(Request<'_>)) {
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| Header { name, value }).collect();
+        tell(Request {
+            method: &self.method,
+            path: &self.path,
+            query: &self.query,
+            headers: &headers,
+            body: &self.body,
+            wants_websocket: self.wants_websocket,
+        });
+    }
+}

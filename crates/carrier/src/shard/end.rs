@@ -1,0 +1,247 @@
+//! How links and sessions end: each session with exactly one reason, each link after what it is owed.
+
+use super::{Draining, Shard};
+use crate::http1::response;
+use crate::link::{Hot, NONE, Speech};
+use crate::net::{Net, Stream};
+use crate::shard::outgoing::Wrote;
+use crate::websocket;
+use dialect::{Effect, Event};
+use model::{CloseReason, LinkId};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long a link that has been closed is listened to, for the peer to take what it is owed.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The WebSocket close code for a reason (RFC 6455 §7.4.1, and the registry that follows it).
+fn close_code(reason: CloseReason) -> u16 {
+    match reason {
+        CloseReason::Done => 1000,
+        CloseReason::Gone | CloseReason::Silent | CloseReason::Draining => 1001,
+        CloseReason::Fault => 1002,
+        CloseReason::SlowConsumer
+        | CloseReason::TimedOut
+        | CloseReason::Unauthorized
+        | CloseReason::Kicked => 1008,
+        CloseReason::TooBig => 1009,
+        CloseReason::InternalFault => 1011,
+        CloseReason::MemoryBudget => 1013,
+    }
+}
+
+/// What a person reads beside the code.
+fn close_words(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Done | CloseReason::Gone | CloseReason::Fault | CloseReason::TooBig => "",
+        CloseReason::SlowConsumer => "this client reads too slowly",
+        CloseReason::MemoryBudget => "the server's memory budget is spent",
+        CloseReason::Silent => "nothing was heard for too long",
+        CloseReason::TimedOut => "an answer did not come in time",
+        CloseReason::Unauthorized => "not allowed",
+        CloseReason::Kicked => "kicked",
+        CloseReason::Draining => "the server is stopping",
+        CloseReason::InternalFault => "a fault of ours",
+    }
+}
+
+impl<N: Net> Shard<N> {
+    /// Writes what links are owed. What does not fit into the turn goes with the next.
+    pub(super) fn flush(&mut self) {
+        for _ in 0..super::WRITES {
+            let Some(slot) = self.out.next_touched() else { return };
+            let bound = self.limits.pending_bytes;
+            match self.out.flush(slot, bound, &mut self.desk.counters) {
+                Wrote::All => self.after_write(slot),
+                Wrote::Some => {}
+                Wrote::Broken(reason) => self.broken.push((slot, reason)),
+            }
+        }
+    }
+
+    /// A link can be written again.
+    pub(super) fn write_more(&mut self, slot: u32) {
+        let (wrote, missed) = self.out.write_more(slot, &mut self.desk.counters);
+        match wrote {
+            Wrote::All => {
+                if missed > 0 {
+                    self.desk.counters.missed += missed;
+                    let session = self.links.get(slot as usize).map_or(NONE, |l| l.session);
+                    self.converse(session, None, |c, turn| c.on_event(Event::Gap { missed }, turn));
+                }
+                self.after_write(slot);
+            }
+            Wrote::Some => {}
+            Wrote::Broken(reason) => self.broken.push((slot, reason)),
+        }
+    }
+
+    /// Nothing is owed to the link any more.
+    fn after_write(&mut self, slot: u32) {
+        let closing = |l: &crate::link::Link| matches!(l.speech, Speech::Closing);
+        if self.links.get(slot as usize).is_some_and(closing)
+            && let Some(stream) = self.out.hot[slot as usize].stream.as_mut()
+        {
+            stream.finish();
+        }
+    }
+
+    /// Ends what broke while something else was being done, and cuts the fullest when memory runs out.
+    pub(super) fn mend(&mut self) {
+        while let Some((slot, reason)) = self.broken.pop() {
+            self.lose_link(slot, reason);
+        }
+        let share = self.limits.memory_budget / usize::from(self.exchange.shards()).max(1);
+        while self.out.pending > share {
+            let Some(slot) = self.out.fullest() else { return };
+            self.lose_link(slot, CloseReason::MemoryBudget);
+        }
+    }
+
+    /// A link is gone, or of no more use: nothing can be said on it. Its session ends, unless it can do without.
+    pub(super) fn lose_link(&mut self, slot: u32, reason: CloseReason) {
+        let Some(link) = self.links.get(slot as usize) else { return };
+        let (session, generation) = (link.session, link.generation);
+        self.drop_link(slot);
+        let Some(s) = self.sessions.get_mut(session as usize) else { return };
+        s.drop_link(slot);
+        let (link, lane) = (s.link, s.hearing);
+        if link == NONE && !s.outlives {
+            return self.end_session(session, reason, None);
+        }
+        if let Some(lane) = lane {
+            self.desk.roster.set_hearing(session, link, if link == NONE { hub::Lane(0) } else { lane });
+        }
+        let lost = LinkId { slot, generation };
+        self.converse(session, None, |c, turn| c.on_event(Event::LinkLost(lost), turn));
+    }
+
+    /// Ends a session: its conversation may say a last word, its memberships end, its links close.
+    pub(super) fn end_session(&mut self, slot: u32, reason: CloseReason, code: Option<u16>) {
+        let Some(session) = self.sessions.get_mut(slot as usize) else { return };
+        let (conversation, newest, id) = (session.conversation.take(), session.link, session.id);
+        if let Some(mut conversation) = conversation {
+            let mut turn = self.turns.pop().unwrap_or_default();
+            turn.reset(self.now, None);
+            // Its memory is given back under guard too: somebody else's code may run there.
+            let said = self.guard(|| {
+                conversation.on_close(reason, &mut turn);
+                drop(conversation);
+            });
+            while let Some(effect) = said.and_then(|()| turn.next_effect()) {
+                self.last_word(newest, &effect, &turn);
+            }
+            turn.reset(self.now, None);
+            self.turns.push(turn);
+        }
+        let Some(session) = self.sessions.try_remove(slot as usize) else { return };
+        if session.hearing.is_some() {
+            session.vhost.audience.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.desk.counters.closed[reason.index()] += 1;
+        self.desk.detach(id);
+        for link in session.links() {
+            self.say_goodbye(link, reason, code);
+        }
+    }
+
+    /// A conversation that ends may still speak, but ask for nothing.
+    fn last_word(&mut self, newest: u32, effect: &Effect, turn: &dialect::Turn) {
+        if matches!(effect, Effect::Send { .. }) {
+            self.speak(newest, effect, turn);
+        }
+    }
+
+    /// Ends a link as its protocol wants it.
+    fn say_goodbye(&mut self, slot: u32, reason: CloseReason, code: Option<u16>) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        link.session = NONE;
+        let asking = link.asking.take().is_some();
+        match &link.speech {
+            Speech::WebSocket(_) => {
+                let code = code.unwrap_or_else(|| close_code(reason));
+                self.out.owe_new(slot, |out| websocket::close(out, code, close_words(reason)));
+            }
+            Speech::Stream { chunked: true } => self.out.owe_new(slot, response::last_chunk),
+            Speech::Http(_) if asking => {
+                let (status, detail) = match reason {
+                    CloseReason::TimedOut => (504, "no answer came in time"),
+                    CloseReason::Draining => (503, "the server is stopping"),
+                    _ => (500, "a fault of ours"),
+                };
+                self.out.owe_new(slot, |out| response::problem(out, status, detail, true));
+            }
+            Speech::Stream { chunked: false } | Speech::Http(_) | Speech::Raw | Speech::Closing => {}
+            Speech::Datagrams(_) => return self.drop_link(slot),
+        }
+        self.begin_close(slot);
+    }
+
+    /// Lets what is owed go out, then ends the link.
+    pub(super) fn begin_close(&mut self, slot: u32) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        link.speech = Speech::Closing;
+        link.pause = crate::link::Pause::default();
+        link.unread = Vec::new();
+        link.asking = None;
+        self.set_deadline(slot, self.now.time + LINGER);
+        // What was not read yet is read to its end, or the kernel would reset the connection.
+        self.read_later(slot);
+        if self.out.is_clear(slot) {
+            self.after_write(slot);
+        }
+    }
+
+    /// Ends a link now.
+    pub(super) fn drop_link(&mut self, slot: u32) {
+        if let Some(stream) = self.out.hot[slot as usize].stream.as_mut() {
+            self.net.remove(stream);
+        }
+        self.forget_link(slot);
+        self.exchange.connections.fetch_sub(1, Ordering::Relaxed);
+        self.doors.departed(self.desk.shard);
+    }
+
+    /// Gives a link's place back.
+    pub(super) fn forget_link(&mut self, slot: u32) {
+        self.out.forget(slot);
+        let hot = &mut self.out.hot[slot as usize];
+        // It may stand on the list of touched links; it is passed over there.
+        let touched = hot.touched;
+        *hot = Hot::new(None);
+        hot.touched = touched;
+        if let Some(link) = self.links.try_remove(slot as usize)
+            && let Speech::Datagrams(address) = link.speech
+        {
+            self.addresses.remove(&(link.port, address));
+        }
+    }
+
+    /// The server stops: nobody new is let in, and goodbyes are spread over the time there is.
+    pub(super) fn begin_drain(&mut self) {
+        self.net.close_listeners();
+        self.open_ports.clear();
+        let left: Vec<_> = self.sessions.iter().map(|(_, s)| s.id).collect();
+        let steps = self.limits.drain_timeout.as_millis() / super::tick::DRAIN_STEP.as_millis();
+        let per_turn = left.len() / usize::try_from(steps / 2).unwrap_or(1).max(1) + 64;
+        let idle: Vec<u32> = self
+            .links
+            .iter()
+            .filter(|(_, l)| l.session == NONE)
+            .filter_map(|(slot, _)| u32::try_from(slot).ok())
+            .collect();
+        idle.into_iter().for_each(|slot| self.begin_close(slot));
+        self.draining = Some(Draining { left, per_turn });
+    }
+
+    /// Says some of the goodbyes.
+    pub(super) fn say_goodbyes(&mut self) {
+        let Some(draining) = self.draining.as_mut() else { return };
+        let keep = draining.left.len().saturating_sub(draining.per_turn);
+        for id in draining.left.split_off(keep) {
+            if self.session(id).is_some() {
+                self.end_session(id.slot, CloseReason::Draining, None);
+            }
+        }
+    }
+}

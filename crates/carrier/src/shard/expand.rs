@@ -1,0 +1,314 @@
+//! How deliveries become stretches of the arena: the hot path.
+//!
+//! A run is written once for each form that its members hear, however many they are; each member then costs a
+//! look at its place in the list and at its link.
+
+use super::Shard;
+use crate::arena::{Arena, Mark, SHARE_FROM, Stretch};
+use crate::http1::response;
+use crate::link::{NONE, Speech};
+use crate::net::Net;
+use crate::websocket::{self, Opcode};
+use bytes::Bytes;
+use dialect::Event;
+use hub::{Lane, Member};
+use model::{Delivery, Form, Framing, Message, SessionId, SlowPolicy, Ticket, Unit};
+use node::{Counters, Entry, Fence};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// How deliveries are framed on what is spoken; `None`: they cannot be written there.
+pub(super) fn framing(speech: &Speech) -> Option<Framing> {
+    match speech {
+        Speech::WebSocket(_) => Some(Framing::WebSocket),
+        Speech::Stream { chunked: true } => Some(Framing::Chunk),
+        Speech::Stream { chunked: false } | Speech::Raw => Some(Framing::Bare),
+        // A datagram is a call of its own: those sessions hear by events.
+        Speech::Http(_) | Speech::Datagrams(_) | Speech::Closing => None,
+    }
+}
+
+pub(super) fn opcode(unit: Unit) -> Opcode {
+    match unit {
+        Unit::Text => Opcode::Text,
+        Unit::Binary => Opcode::Binary,
+    }
+}
+
+/// The wire bytes of a message in a form. `None`: the encoder panicked.
+fn encode(form: &Form, framing: Framing, message: &Message) -> Option<Bytes> {
+    let parts = catch_unwind(AssertUnwindSafe(|| {
+        let mut parts = model::Parts::default();
+        (form.encode)(message, &mut parts);
+        parts
+    }))
+    .ok()?;
+    let mut out = Vec::new();
+    for (unit, part) in parts.iter() {
+        match framing {
+            Framing::WebSocket => websocket::frame(&mut out, opcode(unit), part),
+            Framing::Chunk => response::chunk(&mut out, part),
+            Framing::Bare => out.extend_from_slice(part),
+        }
+    }
+    Some(out.into())
+}
+
+/// What writing a run needs to know, besides where to.
+struct Pen<'a> {
+    form: &'static Form,
+    framing: Framing,
+    channel: u32,
+    policy: SlowPolicy,
+    counters: &'a mut Counters,
+}
+
+impl Pen<'_> {
+    /// Writes one delivery. `false`: it cannot be written.
+    fn write(&mut self, delivery: &Delivery, arena: &mut Arena) -> bool {
+        let start = arena.end();
+        let mut shared = None;
+        if let Some(words) = self.verbatim(&delivery.message) {
+            // The publisher's own words, small: no form need be made of them.
+            let out = arena.buffer();
+            websocket::header(out, Opcode::Text, words.len());
+            out.extend_from_slice(words);
+        } else {
+            let (form, framing, counters) = (self.form, self.framing, &mut *self.counters);
+            let bytes = delivery.form(form, framing, |message| {
+                counters.encoded += 1;
+                encode(form, framing, message)
+            });
+            let Some(bytes) = bytes else { return false };
+            arena.buffer().extend_from_slice(&bytes);
+            if bytes.len() > SHARE_FROM {
+                shared = Some(bytes);
+            }
+        }
+        if shared.is_some() || self.policy != SlowPolicy::Disconnect {
+            let at = arena.since(start);
+            arena.mark(Mark { at, channel: self.channel, policy: self.policy, shared });
+        }
+        true
+    }
+
+    fn verbatim<'m>(&self, message: &'m Message) -> Option<&'m [u8]> {
+        let words = message.verbatim.as_ref()?;
+        let fits = self.framing == Framing::WebSocket && words.bytes.len() <= SHARE_FROM;
+        (fits && self.form.verbatim == Some(words.dialect)).then_some(&*words.bytes)
+    }
+}
+
+impl<N: Net> Shard<N> {
+    /// Expands what waits in the inbox until the arena holds a slice.
+    pub(super) fn expand(&mut self) {
+        while self.out.arena.len() < self.limits.slice_bytes {
+            let Some(entry) = self.entries.pop_front() else { return };
+            let weight = entry.weight();
+            match entry {
+                Entry::Run { slot, run } => {
+                    let done = self.front_done;
+                    let next = self.expand_run(slot, run.deliveries().get(done..).unwrap_or_default());
+                    if done + next < run.deliveries().len() {
+                        self.front_done = done + next;
+                        self.entries.push_front(Entry::Run { slot, run });
+                        return;
+                    }
+                    self.front_done = 0;
+                }
+                Entry::Broadcast { vhost, delivery } => self.expand_broadcast(vhost, &delivery),
+                Entry::Fence { session, ticket, fence } => self.pass_fence(session, ticket, fence),
+                Entry::Answer { session, ticket, answer } => self.hear_answer(session, ticket, answer),
+                Entry::Vacate { slot } => self.desk.roster.close_channel(slot),
+                Entry::Drain => self.begin_drain(),
+            }
+            self.exchange.finish(self.desk.shard, weight);
+        }
+    }
+
+    /// Expands as many messages of a run as fit into the slice, at least one. Returns how many.
+    fn expand_run(&mut self, slot: u32, run: &[Arc<Delivery>]) -> usize {
+        let mut weight = self.out.arena.len();
+        let fits = |d: &&Arc<Delivery>| {
+            let fits = weight < self.limits.slice_bytes;
+            weight += d.weight();
+            fits
+        };
+        let n = run.iter().take_while(fits).count().max(1).min(run.len());
+        let run = run.get(..n).unwrap_or_default();
+        if run.iter().all(|d| d.is_plain()) {
+            self.hand_out(slot, run, |_| true);
+        } else {
+            for delivery in run {
+                let (except, only) = (delivery.except, delivery.only.as_deref());
+                let wanted: Vec<u32> = match only {
+                    None => Vec::new(),
+                    Some(only) => {
+                        let roster = &self.desk.roster;
+                        let named = |m: &&Member| {
+                            roster.address(m.session).is_some_and(|address| only.contains(&address))
+                        };
+                        roster.members(slot).iter().filter(named).map(|m| m.session).collect()
+                    }
+                };
+                let shard = self.desk.shard;
+                self.hand_out(slot, std::slice::from_ref(delivery), |m| {
+                    let left_out = except.is_some_and(|e| e.shard == shard && e.slot == m.session);
+                    !left_out && (only.is_none() || wanted.contains(&m.session))
+                });
+            }
+        }
+        n
+    }
+
+    /// Hands these messages to every member of the channel that is wanted.
+    fn hand_out(&mut self, slot: u32, run: &[Arc<Delivery>], wanted: impl Fn(&Member) -> bool) {
+        let Some((_, channel)) = self.desk.roster.handle(slot) else { return };
+        let policy = channel.slow;
+        let mut stretches: [Option<Stretch>; 8] = [None; 8];
+        let mut by_events = Vec::new();
+        let mut delivered = 0;
+        // More than eight forms in one channel are written again for each member beyond: rare, and still right.
+        for m in self.desk.roster.members(slot).iter().filter(|m| wanted(m)) {
+            delivered += 1;
+            if m.lane == Lane(0) {
+                by_events.push(m.session);
+                continue;
+            }
+            let lane = usize::from(m.lane.0) - 1;
+            let known = stretches.get(lane).copied().flatten();
+            let stretch = match known {
+                Some(stretch) => stretch,
+                None => {
+                    let Some(&(form, framing)) = self.lanes.get(lane) else { continue };
+                    let counters = &mut self.desk.counters;
+                    let mut pen = Pen { form, framing, channel: slot, policy, counters };
+                    let arena = &mut self.out.arena;
+                    let start = arena.end();
+                    let unwritten = run.iter().filter(|d| !pen.write(d, arena)).count();
+                    if unwritten > 0 {
+                        self.failed.push((m.lane, unwritten as u64));
+                    }
+                    let stretch = arena.since(start);
+                    if let Some(place) = stretches.get_mut(lane) {
+                        *place = Some(stretch);
+                    }
+                    stretch
+                }
+            };
+            if !stretch.is_empty() {
+                self.out.owe(m.link, stretch);
+            }
+        }
+        self.desk.counters.delivered += delivered * run.len() as u64;
+        for session in by_events {
+            for delivery in run {
+                self.converse(session, None, |c, turn| c.on_event(Event::Deliver(delivery), turn));
+            }
+        }
+        self.tell_of_failures(slot);
+    }
+
+    /// Members that hear in a form whose encoder failed are told that something is missing.
+    fn tell_of_failures(&mut self, slot: u32) {
+        while let Some((lane, missed)) = self.failed.pop() {
+            self.desk.counters.panics += missed;
+            let members = self.desk.roster.members(slot).iter();
+            let deaf: Vec<u32> = members.filter(|m| m.lane == lane).map(|m| m.session).collect();
+            for session in deaf {
+                self.converse(session, None, |c, turn| c.on_event(Event::Gap { missed }, turn));
+            }
+        }
+    }
+
+    /// Hands a message to one session.
+    fn hand_to(&mut self, session: u32, delivery: &Arc<Delivery>, policy: SlowPolicy, channel: u32) {
+        let Some(s) = self.sessions.get(session as usize) else { return };
+        let Some(lane) = s.hearing else { return };
+        self.desk.counters.delivered += 1;
+        let form = usize::from(lane.0).checked_sub(1).and_then(|l| self.lanes.get(l));
+        let (Some(&(form, framing)), link) = (form, s.link) else {
+            return self.converse(session, None, |c, turn| c.on_event(Event::Deliver(delivery), turn));
+        };
+        let mut pen = Pen { form, framing, channel, policy, counters: &mut self.desk.counters };
+        let start = self.out.arena.end();
+        let written = pen.write(delivery, &mut self.out.arena);
+        let stretch = self.out.arena.since(start);
+        if !written {
+            self.converse(session, None, |c, turn| c.on_event(Event::Gap { missed: 1 }, turn));
+        } else if link != NONE && !stretch.is_empty() {
+            self.out.owe(link, stretch);
+        }
+    }
+
+    fn expand_broadcast(&mut self, vhost: u16, delivery: &Arc<Delivery>) {
+        let mut stretches: Vec<Option<Stretch>> = vec![None; self.lanes.len()];
+        let mut apart = Vec::new();
+        for (slot, s) in &self.sessions {
+            let excepted = delivery.except.is_some_and(|e| e == s.id);
+            let Some(lane) = s.hearing.filter(|_| s.vhost.index == vhost && !excepted) else { continue };
+            let place = usize::from(lane.0).checked_sub(1);
+            let Some((&(form, framing), known)) =
+                place.and_then(|p| Some((self.lanes.get(p)?, stretches.get_mut(p)?)))
+            else {
+                apart.push(slot);
+                continue;
+            };
+            let stretch = match known {
+                Some(stretch) => *stretch,
+                None => {
+                    let counters = &mut self.desk.counters;
+                    let policy = SlowPolicy::Disconnect;
+                    let start = self.out.arena.end();
+                    Pen { form, framing, channel: 0, policy, counters }.write(delivery, &mut self.out.arena);
+                    *known.insert(self.out.arena.since(start))
+                }
+            };
+            self.desk.counters.delivered += 1;
+            if !stretch.is_empty() {
+                self.out.owe(s.link, stretch);
+            }
+        }
+        for slot in apart {
+            let session = u32::try_from(slot).unwrap_or(NONE);
+            self.hand_to(session, delivery, SlowPolicy::Disconnect, 0);
+        }
+    }
+
+    /// A change of membership takes effect at its place in the order.
+    fn pass_fence(&mut self, id: SessionId, ticket: Option<Ticket>, fence: Fence) {
+        if self.session(id).is_none() {
+            return;
+        }
+        let ticket = ticket.unwrap_or(node::desk::NO_TICKET);
+        match fence {
+            Fence::Joined { slot, position, recovered, replay } => {
+                let Some((_, channel)) = self.desk.roster.handle(slot) else { return };
+                let (name, policy) = (channel.name.clone(), channel.slow);
+                if !self.desk.roster.finish_join(id.slot, slot) {
+                    return;
+                }
+                let event = Event::Joined { ticket, channel: &name, position, recovered };
+                self.converse(id.slot, None, |c, turn| c.on_event(event, turn));
+                for delivery in &replay {
+                    if self.session(id).is_some() {
+                        self.hand_to(id.slot, delivery, policy, slot);
+                    }
+                }
+            }
+            Fence::StillJoined { slot, position } => {
+                let Some((_, channel)) = self.desk.roster.handle(slot) else { return };
+                let name = channel.name.clone();
+                let event = Event::Joined { ticket, channel: &name, position, recovered: None };
+                self.converse(id.slot, None, |c, turn| c.on_event(event, turn));
+            }
+            Fence::Left { slot, channel } => {
+                if let Some(slot) = slot {
+                    self.desk.roster.finish_leave(id.slot, slot);
+                }
+                let event = Event::Left { ticket, channel: &channel };
+                self.converse(id.slot, None, |c, turn| c.on_event(event, turn));
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! How bytes become frames: reading a link, and handing what it says to its session.
+
+use super::Shard;
+use crate::http1::{self, Progress, Refused};
+use crate::link::{Awaited, NONE, Speech};
+use crate::net::Net;
+use crate::websocket::{self, Fault, Item, Opcode, Role};
+use dialect::Frame;
+use model::{CloseReason, LinkId};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+impl<N: Net> Shard<N> {
+    /// Reads a link until it has no more, its session holds, or others must have their turn.
+    pub(super) fn read_link(&mut self, slot: u32) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        if link.is_paused() {
+            link.readable = true;
+            return;
+        }
+        link.heard = true;
+        link.readable = false;
+        if !link.unread.is_empty() {
+            let mut unread = std::mem::take(&mut link.unread);
+            self.feed(slot, &mut unread);
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        self.read_stream(slot, &mut scratch);
+        self.scratch = scratch;
+        self.desk.commit();
+    }
+
+    fn read_stream(&mut self, slot: u32, scratch: &mut [u8]) {
+        let mut budget = self.limits.read_budget;
+        loop {
+            let Some(link) = self.links.get_mut(slot as usize) else { return };
+            if link.is_paused() {
+                link.readable = true;
+                return;
+            }
+            let ended = link.ended;
+            let Some(stream) = self.out.hot[slot as usize].stream.as_mut() else { return };
+            let n = match stream.read(scratch) {
+                Ok(0) => return self.hear_end(slot),
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return self.lose_link(slot, CloseReason::Gone),
+            };
+            self.desk.counters.reads += 1;
+            self.desk.counters.bytes_in += n as u64;
+            self.feed(slot, scratch.get_mut(..n).unwrap_or_default());
+            // Fewer bytes than asked for: that was all, and more will be reported.
+            if n < scratch.len() && !ended {
+                return;
+            }
+            budget = budget.saturating_sub(n);
+            if budget == 0 {
+                return self.read_later(slot);
+            }
+        }
+    }
+
+    /// Puts the link on the list of those to be read without being reported.
+    pub(super) fn read_later(&mut self, slot: u32) {
+        if let Some(link) = self.links.get_mut(slot as usize)
+            && !link.ready
+        {
+            link.ready = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    /// The peer sends no more. Somebody who waits for a response still gets it.
+    fn hear_end(&mut self, slot: u32) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        match link.speech {
+            Speech::Http(_) if link.pause.asking => link.ended = true,
+            _ => self.lose_link(slot, CloseReason::Gone),
+        }
+    }
+
+    /// Hands what was read to whatever is spoken on the link.
+    fn feed(&mut self, slot: u32, data: &mut [u8]) {
+        let mut at = 0;
+        while at < data.len() {
+            let Some(link) = self.links.get_mut(slot as usize) else { return };
+            let rest = data.get_mut(at..).unwrap_or_default();
+            if link.is_paused() {
+                link.unread.extend_from_slice(rest);
+                link.readable = true;
+                return;
+            }
+            match &mut link.speech {
+                Speech::Http(_) => at += self.feed_http(slot, rest),
+                Speech::WebSocket(_) => at += self.feed_websocket(slot, rest),
+                Speech::Raw => {
+                    let (session, id) = (link.session, LinkId { slot, generation: link.generation });
+                    return self.converse(session, Some(id), |c, t| c.on_frame(Frame::Stream(rest), t));
+                }
+                Speech::Stream { .. } | Speech::Datagrams(_) | Speech::Closing => return,
+            }
+        }
+    }
+
+    /// Reads at most one request. Returns the bytes taken.
+    fn feed_http(&mut self, slot: u32, data: &[u8]) -> usize {
+        let Some(Speech::Http(decoder)) = self.links.get_mut(slot as usize).map(|l| &mut l.speech) else {
+            return data.len();
+        };
+        let mut decoder = std::mem::take(decoder);
+        let limits = Arc::clone(&self.limits);
+        let mut input = data;
+        let progress = decoder.next(&mut input, &limits, |request, manner| {
+            self.hear_request(slot, request, manner);
+        });
+        let taken = data.len() - input.len();
+        if let Some(over) = self.leaving.take() {
+            self.hand_over(slot, over, input);
+            return data.len();
+        }
+        self.after_http(slot, progress, decoder);
+        taken
+    }
+
+    fn after_http(&mut self, slot: u32, progress: Result<Progress, Refused>, decoder: http1::Decoder) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        let in_body = decoder.in_body();
+        if let Speech::Http(place) = &mut link.speech {
+            *place = decoder;
+        }
+        match progress {
+            Ok(Progress::Complete) => link.awaited = Awaited::Request,
+            Ok(Progress::NeedMore) => {
+                let (awaited, time) = match in_body {
+                    true => (Awaited::Body, self.limits.body_timeout),
+                    false => (Awaited::Head, self.limits.head_timeout),
+                };
+                if std::mem::replace(&mut link.awaited, awaited) != awaited {
+                    self.set_deadline(slot, self.now.time + time);
+                }
+            }
+            Ok(Progress::Continue) => {
+                self.out.owe_new(slot, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
+            }
+            Err(refused) => {
+                self.desk.counters.rejected += 1;
+                self.out.owe_new(slot, |out| {
+                    http1::response::problem(out, refused.status, refused.detail, true);
+                });
+                self.begin_close(slot);
+            }
+        }
+    }
+
+    /// Reads messages until one makes the session hold, or ends it. Returns the bytes taken.
+    fn feed_websocket(&mut self, slot: u32, data: &mut [u8]) -> usize {
+        let Some(Speech::WebSocket(decoder)) = self.links.get_mut(slot as usize).map(|l| &mut l.speech)
+        else {
+            return data.len();
+        };
+        let mut decoder = std::mem::replace(decoder, websocket::Decoder::new(Role::Server));
+        let limits = Arc::clone(&self.limits);
+        let mut at = 0;
+        loop {
+            match decoder.next(data, &mut at, &limits) {
+                Ok(Some(item)) => self.hear_item(slot, item),
+                Ok(None) => break,
+                Err(fault) => {
+                    self.hear_fault(slot, fault);
+                    break;
+                }
+            }
+            let goes_on = |l: &crate::link::Link| matches!(l.speech, Speech::WebSocket(_)) && !l.is_paused();
+            if !self.links.get(slot as usize).is_some_and(goes_on) {
+                break;
+            }
+        }
+        if let Some(Speech::WebSocket(place)) = self.links.get_mut(slot as usize).map(|l| &mut l.speech) {
+            *place = decoder;
+        }
+        at
+    }
+
+    fn hear_item(&mut self, slot: u32, item: Item<'_>) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        let (session, id) = (link.session, Some(LinkId { slot, generation: link.generation }));
+        match item {
+            Item::Text(text) => self.converse(session, id, |c, turn| c.on_frame(Frame::Text(text), turn)),
+            Item::Binary(bytes) => {
+                self.converse(session, id, |c, turn| c.on_frame(Frame::Binary(bytes), turn));
+            }
+            Item::Ping(payload) => {
+                self.out.owe_new(slot, |out| websocket::frame(out, Opcode::Pong, payload));
+            }
+            Item::Pong(_) => link.unanswered = 0,
+            // RFC 6455 §5.5.1: a close is answered with the code it came with.
+            Item::Close(said) => {
+                let code = said.map_or(1000, |(code, _)| code);
+                self.end_session(session, CloseReason::Done, Some(code));
+            }
+        }
+    }
+
+    fn hear_fault(&mut self, slot: u32, fault: Fault) {
+        let session = self.links.get(slot as usize).map_or(NONE, |l| l.session);
+        tracing::debug!(code = fault.code, detail = fault.detail, "a peer broke the WebSocket protocol");
+        let reason = if fault.code == 1009 { CloseReason::TooBig } else { CloseReason::Fault };
+        self.end_session(session, reason, Some(fault.code));
+    }
+}

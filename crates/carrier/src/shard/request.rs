@@ -1,0 +1,272 @@
+//! HTTP requests: who may ask, whose they are, and how their responses stand on the wire.
+
+use super::{Shard, Speak};
+use crate::door::{HandedOver, OwnedRequest, Parcel};
+use crate::gate::Gate;
+use crate::http1::response::{self, Length};
+use crate::http1::{Manner, Refused};
+use crate::link::{Asking, Speech};
+use crate::net::Net;
+use crate::websocket::{self, Role};
+use dialect::{Frame, Request, Response, Road, Span, Words};
+use model::{CloseReason, LinkId};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What a page of another origin may send, and for how many seconds it need not ask again.
+const PREFLIGHT: [(&str, &str); 3] = [
+    ("Access-Control-Allow-Methods", "GET, POST, HEAD, OPTIONS"),
+    ("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID, X-Event"),
+    ("Access-Control-Max-Age", "600"),
+];
+
+impl<N: Net> Shard<N> {
+    /// A request has come, whole.
+    pub(super) fn hear_request(&mut self, slot: u32, request: &Request<'_>, manner: &Manner<'_>) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        let id = LinkId { slot, generation: link.generation };
+        let port = link.port;
+        link.pause.asking = true;
+        link.asking = Some(Box::new(Asking {
+            keep_alive: manner.keep_alive,
+            http10: manner.http10,
+            is_head: manner.is_head,
+            accept_key: manner.websocket_key.map(|k| websocket::accept_key(k).into()),
+            origin: manner.origin.map(Into::into),
+        }));
+        let wiring = Arc::clone(&self.wiring);
+        let Some(plan) = wiring.ports.get(usize::from(port)) else { return };
+        let dialect = match self.route(&plan.speak, request, manner) {
+            Ok(Some(dialect)) => dialect,
+            Ok(None) => return self.answer_preflight(slot),
+            Err(refused) => {
+                self.desk.counters.rejected += 1;
+                return self.answer_problem(slot, refused);
+            }
+        };
+        let Some(session) = self.attach(&plan.vhost, dialect, Road::Http, Some(slot)) else { return };
+        self.converse(session, Some(id), |c, turn| c.on_frame(Frame::Request(*request), turn));
+        // The conversation may have found that the link belongs to another session.
+        if let Some(over) = self.leaving.as_mut() {
+            over.request = OwnedRequest::copy(request);
+        }
+    }
+
+    /// Which dialect the request is for; `None`: it is a browser that asks whether it may ask.
+    fn route(
+        &mut self,
+        speak: &Speak,
+        request: &Request<'_>,
+        manner: &Manner<'_>,
+    ) -> Result<Option<u8>, Refused> {
+        let gate = match speak {
+            Speak::Http { gate } => gate,
+            Speak::Own { .. } => &Gate::loopback(),
+        };
+        gate.check(manner.host, manner.origin).map_err(|detail| Refused { status: 403, detail })?;
+        if self.exchange.draining.load(Ordering::Relaxed) {
+            return Err(Refused { status: 503, detail: "the server is stopping" });
+        }
+        if request.method == "OPTIONS" {
+            return Ok(None);
+        }
+        let wiring = Arc::clone(&self.wiring);
+        let claims = |d: &&Box<dyn dialect::Dialect>| d.claims(request);
+        let found = self.guard(|| wiring.dialects.iter().position(|d| claims(&d)));
+        let nobody = "nothing is served at this path; a WebSocket, or /c/<channel>, would be";
+        match found {
+            Some(Some(i)) => Ok(Some(u8::try_from(i).unwrap_or(u8::MAX))),
+            Some(None) => Err(Refused { status: 404, detail: nobody }),
+            None => Err(Refused { status: 500, detail: "a fault of ours" }),
+        }
+    }
+
+    fn answer_preflight(&mut self, slot: u32) {
+        self.respond_with(slot, 204, PREFLIGHT.into_iter(), b"");
+    }
+
+    fn answer_problem(&mut self, slot: u32, refused: Refused) {
+        let Some(asking) = self.take_asking(slot) else { return };
+        let close = !asking.keep_alive;
+        let origin = asking.origin.filter(|_| refused.status != 403);
+        let cors = cors(origin.as_deref());
+        self.out.owe_new(slot, |out| {
+            response::problem_with(out, refused.status, refused.detail, cors, close);
+        });
+        self.after_response(slot, close);
+    }
+
+    /// A conversation answers with a whole response.
+    pub(super) fn respond(&mut self, slot: u32, response: &Response, body: &[u8]) {
+        let headers = response.headers.iter().map(|(name, value)| (*name, value.as_ref()));
+        self.respond_with(slot, response.status, headers, body);
+        self.release(slot);
+    }
+
+    fn respond_with<'a>(
+        &mut self,
+        slot: u32,
+        status: u16,
+        headers: impl Iterator<Item = (&'a str, &'a str)>,
+        body: &[u8],
+    ) {
+        let Some(asking) = self.take_asking(slot) else { return };
+        let draining = self.exchange.draining.load(Ordering::Relaxed);
+        let close = !asking.keep_alive || draining;
+        let headers = headers.map(|(name, value)| -> (&str, &str) { (name, value) });
+        let headers = headers.chain(cors(asking.origin.as_deref()));
+        self.out.owe_new(slot, |out| {
+            response::head(out, status, asking.http10, headers, Length::Known(body.len()), close);
+            if !asking.is_head {
+                out.extend_from_slice(body);
+            }
+        });
+        self.after_response(slot, close);
+    }
+
+    /// A conversation answers with a body that goes on.
+    pub(super) fn stream(&mut self, slot: u32, response: &Response) {
+        let Some(asking) = self.take_asking(slot) else { return };
+        let headers = response.headers.iter().map(|(name, value)| (*name, value.as_ref()));
+        let headers = headers.chain(cors(asking.origin.as_deref()));
+        self.out.owe_new(slot, |out| {
+            response::head(out, response.status, asking.http10, headers, Length::Chunked, true);
+        });
+        if asking.is_head {
+            self.release(slot);
+            return self.begin_close(slot);
+        }
+        if let Some(link) = self.links.get_mut(slot as usize) {
+            link.speech = Speech::Stream { chunked: !asking.http10 };
+            link.pause.asking = false;
+        }
+        self.read_later(slot);
+    }
+
+    /// A conversation takes up a WebSocket.
+    pub(super) fn accept_websocket(&mut self, slot: u32, protocol: Option<&str>) {
+        let Some(asking) = self.take_asking(slot) else { return };
+        let Some(key) = asking.accept_key.as_deref() else {
+            tracing::error!("a dialect accepted a WebSocket where none was asked for");
+            return self.begin_close(slot);
+        };
+        self.out.owe_new(slot, |out| {
+            out.extend_from_slice(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
+            );
+            out.extend_from_slice(key.as_bytes());
+            if let Some(protocol) = protocol {
+                out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+                out.extend_from_slice(protocol.as_bytes());
+            }
+            out.extend_from_slice(b"\r\n\r\n");
+        });
+        if let Some(link) = self.links.get_mut(slot as usize) {
+            link.speech = Speech::WebSocket(websocket::Decoder::new(Role::Server));
+            link.pause.asking = false;
+            // Frames that came before the 101 was written belong to nobody: the peer could not know (T25).
+            let early = !std::mem::take(&mut link.unread).is_empty();
+            let session = link.session;
+            if early {
+                return self.end_session(session, CloseReason::Fault, Some(1002));
+            }
+        }
+        // Pings of connections that came together do not go out together.
+        let interval = self.limits.ping_interval;
+        let spread = interval.mul_f64(0.5 + f64::from(slot % 64) / 128.0);
+        self.set_deadline(slot, self.now.time + spread);
+        self.read_later(slot);
+    }
+
+    /// A conversation finds that its request is for another session: prepares the link's move. What was read from
+    /// it is added by those who know it.
+    pub(super) fn prepare_hand_over(&mut self, session: u32, slot: u32, to: model::SessionId) {
+        let Some(asking) = self.take_asking(slot) else { return };
+        let Some(s) = self.sessions.get_mut(session as usize) else { return };
+        let Some(conversation) = s.conversation.take() else { return };
+        let (dialect, link) = (s.dialect, &mut self.links[slot as usize]);
+        let Some(stream) = self.out.hot[slot as usize].stream.take() else { return };
+        let request = OwnedRequest::default();
+        let (peer, port) = (link.peer, link.port);
+        link.session = crate::link::NONE;
+        s.drop_link(slot);
+        self.end_session(session, CloseReason::Done, None);
+        let unread = Vec::new();
+        let over = HandedOver { stream, peer, port, asking, request, unread, to, conversation, dialect };
+        self.leaving = Some(Box::new(over));
+    }
+
+    /// Sends the link on its way, with what was read from it and not looked at.
+    pub(super) fn hand_over(&mut self, slot: u32, mut over: Box<HandedOver<N::Stream>>, unread: &[u8]) {
+        over.unread = unread.to_vec();
+        self.net.remove(&mut over.stream);
+        let to = over.to.shard.min(self.exchange.shards() - 1);
+        // The connection stays open: only the place here is given up.
+        self.forget_link(slot);
+        self.doors.departed(self.desk.shard);
+        self.doors.arrived(to);
+        self.doors.put(to, Parcel::HandedOver(over));
+        self.exchange.inbox(to).ring();
+    }
+
+    fn take_asking(&mut self, slot: u32) -> Option<Asking> {
+        let asking = self.links.get_mut(slot as usize)?.asking.take();
+        if asking.is_none() {
+            tracing::error!("a dialect answered where nothing was asked");
+        }
+        asking.map(|a| *a)
+    }
+
+    /// The response is on its way: the next request can be read, or the link ends.
+    fn after_response(&mut self, slot: u32, close: bool) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        link.pause.asking = false;
+        if close || link.ended && link.unread.is_empty() {
+            return self.begin_close(slot);
+        }
+        let at = self.now.time + self.limits.keep_alive;
+        self.set_deadline(slot, at);
+        let link = &self.links[slot as usize];
+        if link.readable || !link.unread.is_empty() {
+            self.read_later(slot);
+        }
+    }
+
+    /// The session's request has been answered: the link is free for the next, and the session ends unless it has
+    /// other links or lives without.
+    fn release(&mut self, slot: u32) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        let session = std::mem::replace(&mut link.session, crate::link::NONE);
+        let Some(s) = self.sessions.get_mut(session as usize) else { return };
+        s.drop_link(slot);
+        if s.links().next().is_none() && !s.outlives {
+            self.end_session(session, CloseReason::Done, None);
+        }
+    }
+
+    /// Writes one unit to a link, in the manner of what is spoken there.
+    pub(super) fn send(&mut self, slot: u32, unit: model::Unit, words: Span, all: &Words) {
+        let bytes = all.bytes(words);
+        let Some(link) = self.links.get(slot as usize) else { return };
+        match &link.speech {
+            Speech::WebSocket(_) => {
+                let opcode = super::expand::opcode(unit);
+                self.out.owe_new(slot, |out| websocket::frame(out, opcode, bytes));
+            }
+            Speech::Stream { chunked: true } => self.out.owe_new(slot, |out| response::chunk(out, bytes)),
+            Speech::Stream { chunked: false } | Speech::Raw => {
+                self.out.owe_new(slot, |out| out.extend_from_slice(bytes));
+            }
+            Speech::Datagrams(to) => {
+                self.desk.counters.writes += 1;
+                self.net.send(link.port, *to, bytes);
+            }
+            Speech::Http(_) => tracing::error!("a dialect sent a unit before it answered the request"),
+            Speech::Closing => {}
+        }
+    }
+}
+
+fn cors(origin: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
+    origin.into_iter().flat_map(|o| [("Access-Control-Allow-Origin", o), ("Vary", "Origin")])
+}

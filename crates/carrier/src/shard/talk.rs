@@ -1,0 +1,330 @@
+//! Calling conversations, and applying the turns they fill. Effects are applied after the call, never within.
+
+use super::Shard;
+use crate::link::NONE;
+use crate::net::Net;
+use crate::session::Session;
+use crate::wheel::Timer;
+use dialect::{Command, Conversation, Effect, Event, Hearing, Turn};
+use hub::Lane;
+use model::{CloseReason, Form, LinkId, SessionId, Ticket, Time};
+use node::{Applied, Caller, Entry, VHost};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl<N: Net> Shard<N> {
+    /// Runs somebody else's code. `None`: it panicked, which has been counted and logged.
+    pub(super) fn guard<T>(&mut self, call: impl FnOnce() -> T) -> Option<T> {
+        let result = catch_unwind(AssertUnwindSafe(call)).ok();
+        if result.is_none() {
+            self.desk.counters.panics += 1;
+            tracing::error!("a conversation panicked; its session ends");
+        }
+        result
+    }
+
+    /// Takes a place for a session that has no conversation yet.
+    pub(super) fn seat(&mut self, vhost: &Arc<VHost>, dialect: u8, link: Option<u32>) -> Option<u32> {
+        let generation = self.birth();
+        let entry = self.sessions.vacant_entry();
+        let slot = u32::try_from(entry.key()).ok()?;
+        let id = SessionId { shard: self.desk.shard, slot, generation };
+        let mut session = Session::new(id, Arc::clone(vhost), dialect);
+        session.link = link.unwrap_or(NONE);
+        entry.insert(session);
+        self.desk.roster.seat(slot);
+        self.desk.counters.attached += 1;
+        if let Some(link) = link.and_then(|l| self.links.get_mut(l as usize)) {
+            link.session = slot;
+        }
+        Some(slot)
+    }
+
+    /// Calls a session's conversation, and does what it asks for.
+    pub(super) fn converse(
+        &mut self,
+        slot: u32,
+        link: Option<LinkId>,
+        call: impl FnOnce(&mut dyn Conversation, &mut Turn),
+    ) {
+        let Some(session) = self.sessions.get_mut(slot as usize) else { return };
+        let Some(mut conversation) = session.conversation.take() else { return };
+        let mut turn = self.turns.pop().unwrap_or_default();
+        turn.reset(self.now, link);
+        let wake = self.guard(|| {
+            call(&mut *conversation, &mut turn);
+            (conversation.wake_at(), conversation)
+        });
+        let Some((wake, conversation)) = wake else {
+            return self.end_session(slot, CloseReason::InternalFault, None);
+        };
+        let Some(session) = self.sessions.get_mut(slot as usize) else { return };
+        session.conversation = Some(conversation);
+        let id = session.id;
+        if let Some(held) = session.held.as_mut() {
+            // An earlier turn waits: this one is applied after it.
+            held.push_back(turn);
+        } else {
+            self.apply(id, turn);
+        }
+        if let Some(at) = wake {
+            self.wake_session(id, at);
+        }
+    }
+
+    /// The session, if it is still the same.
+    pub(super) fn session(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.sessions.get_mut(id.slot as usize).filter(|s| s.id == id)
+    }
+
+    /// Does what a turn asks for, in order. What meets a full inbox waits, and all that follows with it.
+    fn apply(&mut self, id: SessionId, mut turn: Turn) {
+        while let Some(effect) = turn.next_effect() {
+            let Some(session) = self.session(id) else { break };
+            let newest = session.link;
+            match effect {
+                Effect::Command { ticket, command } => {
+                    if let Some(command) = self.command(id, ticket, command, &turn) {
+                        turn.put_back(Effect::Command { ticket, command });
+                        return self.hold_turn(id, turn);
+                    }
+                }
+                Effect::Hear(hearing) => self.set_hearing(id, hearing),
+                Effect::Hold => {
+                    let until = self.now.time + self.limits.answer_timeout;
+                    if let Some(session) = self.session(id) {
+                        session.hold_until = Some(until);
+                    }
+                    self.wake_session(id, until);
+                    self.pause_links(id.slot);
+                }
+                Effect::Resume => {
+                    if let Some(session) = self.session(id) {
+                        session.hold_until = None;
+                    }
+                    self.pause_links(id.slot);
+                }
+                Effect::Outlive(outlives) => session.outlives = outlives,
+                Effect::HandOver(to) => {
+                    if let Some(link) = turn.link.and_then(|l| self.link_slot(Some(l), NONE)) {
+                        self.prepare_hand_over(id.slot, link, to);
+                    }
+                }
+                Effect::Close { reason, code } => self.end_session(id.slot, reason, code),
+                spoken @ (Effect::Send { .. }
+                | Effect::Respond { .. }
+                | Effect::Stream { .. }
+                | Effect::AcceptWebSocket { .. }) => self.speak(newest, &spoken, &turn),
+            }
+        }
+        self.turns.push(turn);
+    }
+
+    /// Does what an effect says to a link.
+    pub(super) fn speak(&mut self, newest: u32, effect: &Effect, turn: &Turn) {
+        match effect {
+            Effect::Send { link, unit, words } => {
+                if let Some(slot) = self.link_slot(*link, newest) {
+                    self.send(slot, *unit, *words, turn.words());
+                }
+            }
+            Effect::Respond { link, response, body } => {
+                if let Some(slot) = self.link_slot(*link, newest) {
+                    self.respond(slot, response, turn.words().bytes(*body));
+                }
+            }
+            Effect::Stream { link, response } => {
+                if let Some(slot) = self.link_slot(*link, newest) {
+                    self.stream(slot, response);
+                }
+            }
+            Effect::AcceptWebSocket { link, protocol } => {
+                if let Some(slot) = self.link_slot(*link, newest) {
+                    self.accept_websocket(slot, *protocol);
+                }
+            }
+            Effect::Hear(_)
+            | Effect::Command { .. }
+            | Effect::Hold
+            | Effect::Resume
+            | Effect::Outlive(_)
+            | Effect::HandOver(_)
+            | Effect::Close { .. } => {}
+        }
+    }
+
+    /// The link that is named, if it is still the same; else the newest.
+    fn link_slot(&self, named: Option<LinkId>, newest: u32) -> Option<u32> {
+        match named {
+            Some(id) => {
+                self.links.get(id.slot as usize).filter(|l| l.generation == id.generation).map(|_| id.slot)
+            }
+            None => (newest != NONE).then_some(newest),
+        }
+    }
+
+    /// Applies a command. Gives it back when it must wait.
+    fn command(
+        &mut self,
+        id: SessionId,
+        ticket: Option<Ticket>,
+        command: Command,
+        turn: &Turn,
+    ) -> Option<Command> {
+        if let Command::Spawn { conversation } = command {
+            self.spawn(id, ticket, conversation);
+            return None;
+        }
+        let session = self.sessions.get_mut(id.slot as usize)?;
+        let mut caller = Caller {
+            session: id,
+            vhost: &session.vhost,
+            principal: session.principal.as_ref(),
+            allowance: &mut session.allowance,
+            now: self.now,
+        };
+        match self.desk.apply(&mut caller, ticket, command, turn.words()) {
+            Applied::Done => None,
+            Applied::Waiting(ticket) => {
+                let until = self.now.time + self.limits.answer_timeout;
+                session.waiting.push((ticket, until));
+                self.wake_session(id, until);
+                None
+            }
+            Applied::Held(command) => Some(command),
+        }
+    }
+
+    fn hold_turn(&mut self, id: SessionId, turn: Turn) {
+        let Some(session) = self.session(id) else { return };
+        session.held.get_or_insert_with(|| Box::new(VecDeque::new())).push_front(turn);
+        self.held.push(id.slot);
+        self.pause_links(id.slot);
+    }
+
+    /// Goes on with the turns of a session that met a full inbox.
+    pub(super) fn resume_held(&mut self, slot: u32) {
+        let Some(session) = self.sessions.get_mut(slot as usize) else { return };
+        let id = session.id;
+        let mut turns = session.held.take().map(|t| *t).unwrap_or_default();
+        while let Some(turn) = turns.pop_front() {
+            self.apply(id, turn);
+            let Some(session) = self.session(id) else { return };
+            if let Some(held) = session.held.as_mut() {
+                held.append(&mut turns);
+                return;
+            }
+        }
+        self.pause_links(slot);
+    }
+
+    fn spawn(&mut self, parent: SessionId, ticket: Option<Ticket>, conversation: Box<dyn Conversation>) {
+        let Some(session) = self.session(parent) else { return };
+        let (vhost, principal, dialect) =
+            (Arc::clone(&session.vhost), session.principal.clone(), session.dialect);
+        let Some(slot) = self.seat(&vhost, dialect, None) else { return };
+        let child = &mut self.sessions[slot as usize];
+        (child.principal, child.outlives) = (principal.clone(), true);
+        child.conversation = Some(conversation);
+        let id = child.id;
+        self.desk.roster.set_address(slot, principal.and_then(|p| p.address));
+        if let Some(ticket) = ticket {
+            self.converse(parent.slot, None, |c, t| c.on_event(Event::Spawned { ticket, session: id }, t));
+        }
+        // It has had no frame, so it is asked when it wants to begin.
+        self.converse(slot, None, |_, _| {});
+    }
+
+    fn set_hearing(&mut self, id: SessionId, hearing: Hearing) {
+        let Some(session) = self.session(id) else { return };
+        let link = session.link;
+        let lane = match hearing {
+            Hearing::Events => Lane(0),
+            Hearing::Form(form) => self.lane(form, link),
+        };
+        let Some(session) = self.session(id) else { return };
+        if session.hearing.replace(lane).is_none() {
+            session.vhost.audience.fetch_add(1, Ordering::Relaxed);
+        }
+        self.desk.roster.set_hearing(id.slot, link, lane);
+    }
+
+    /// The lane for a form on this link. A shard has room for 255; more forms than that are heard by events.
+    fn lane(&mut self, form: &'static Form, link: u32) -> Lane {
+        let Some(framing) = self.links.get(link as usize).and_then(|l| super::expand::framing(&l.speech))
+        else {
+            return Lane(0);
+        };
+        let known = self.lanes.iter().position(|(f, g)| std::ptr::eq(*f, form) && *g == framing);
+        let place = known.unwrap_or_else(|| {
+            self.lanes.push((form, framing));
+            self.lanes.len() - 1
+        });
+        Lane(u8::try_from(place + 1).unwrap_or(0))
+    }
+
+    /// Passes on to a session's links whether they may be read.
+    fn pause_links(&mut self, slot: u32) {
+        let Some(session) = self.sessions.get(slot as usize) else { return };
+        let holding = session.holds();
+        let links: Vec<u32> = session.links().collect();
+        for slot in links {
+            let Some(link) = self.links.get_mut(slot as usize) else { continue };
+            link.pause.holding = holding;
+            if !link.is_paused() && (link.readable || !link.unread.is_empty()) {
+                self.read_later(slot);
+            }
+        }
+    }
+
+    /// Sees to it that the session is looked at when `at` has come.
+    pub(super) fn wake_session(&mut self, id: SessionId, at: Time) {
+        let Some(session) = self.session(id) else { return };
+        if session.timer.is_none_or(|t| at < t) {
+            session.timer = Some(at);
+            self.wheel.set(at, Timer::Session(id.slot, id.generation));
+        }
+    }
+
+    /// Tells a session the answer to one of its commands.
+    pub(super) fn hear_answer(&mut self, id: SessionId, ticket: Ticket, answer: node::Answer) {
+        use node::Answer;
+        let Some(session) = self.session(id) else { return };
+        match answer {
+            Answer::Late(verdict) => {
+                let Some(i) = session.waiting.iter().position(|w| w.0 == ticket) else { return };
+                session.waiting.swap_remove(i);
+                self.hear_answer(id, ticket, Answer::Admitted(verdict));
+            }
+            Answer::Admitted(Ok(principal)) => {
+                session.principal = Some(Arc::clone(&principal));
+                // Channels joined before count this session under the address it had then.
+                if self.desk.roster.memberships(id.slot) == 0 {
+                    self.desk.roster.set_address(id.slot, principal.address);
+                }
+                let event = Event::Authenticated { ticket, principal: &principal };
+                self.converse(id.slot, None, |c, t| c.on_event(event, t));
+            }
+            Answer::Admitted(Err(refusal)) | Answer::Refused(refusal) => {
+                let event = Event::Refused { ticket, refusal: &refusal };
+                self.converse(id.slot, None, |c, t| c.on_event(event, t));
+            }
+            Answer::Published { members } => {
+                let event = Event::Published { ticket, members };
+                self.converse(id.slot, None, |c, t| c.on_event(event, t));
+            }
+            Answer::Channels { page, next } => {
+                let event = Event::Channels { ticket, page: &page, next };
+                self.converse(id.slot, None, |c, t| c.on_event(event, t));
+            }
+        }
+    }
+
+    /// Refuses what a session has waited for too long.
+    pub(super) fn refuse_waiting(&mut self, id: SessionId, ticket: Ticket) {
+        let answer = node::Answer::Refused(model::Refusal::Busy);
+        self.exchange.push_and_wake(self.desk.shard, Entry::Answer { session: id, ticket, answer });
+    }
+}

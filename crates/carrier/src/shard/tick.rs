@@ -1,0 +1,112 @@
+//! Deadlines: what happens when nothing happens.
+
+use super::Shard;
+use crate::http1::response;
+use crate::link::{Awaited, Speech};
+use crate::net::Net;
+use crate::websocket::{self, Opcode};
+use crate::wheel::Timer;
+use model::{CloseReason, SessionId, Time};
+use std::time::Duration;
+
+/// How often goodbyes are said while the server drains.
+pub(super) const DRAIN_STEP: Duration = Duration::from_millis(50);
+
+/// Pings that may go unanswered before a peer counts as gone.
+const UNANSWERED: u8 = 2;
+
+impl<N: Net> Shard<N> {
+    /// Does what is due.
+    pub(super) fn tick(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.fire(self.now.time, &mut due);
+        for timer in due.drain(..) {
+            match timer {
+                Timer::Link(slot, generation) => self.link_due(slot, generation),
+                Timer::Session(slot, generation) => {
+                    self.session_due(SessionId { shard: self.desk.shard, slot, generation });
+                }
+            }
+        }
+        self.due = due;
+    }
+
+    /// Sets when the next thing must have happened on a link. A later time costs nothing.
+    pub(super) fn set_deadline(&mut self, slot: u32, at: Time) {
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        link.deadline = at;
+        if link.timer.is_none_or(|t| at < t) {
+            link.timer = Some(at);
+            self.wheel.set(at, Timer::Link(slot, link.generation));
+        }
+    }
+
+    fn link_due(&mut self, slot: u32, generation: u32) {
+        let now = self.now.time;
+        let Some(link) = self.links.get_mut(slot as usize).filter(|l| l.generation == generation) else {
+            return;
+        };
+        if link.timer.is_none_or(|t| t > now) {
+            return;
+        }
+        link.timer = None;
+        if link.deadline > now {
+            let at = link.deadline;
+            return self.set_deadline(slot, at);
+        }
+        match &link.speech {
+            Speech::Http(_) if link.pause.asking => {}
+            Speech::Http(_) => {
+                if link.awaited != Awaited::Request {
+                    let detail = "the request did not come in time";
+                    self.out.owe_new(slot, |out| response::problem(out, 408, detail, true));
+                }
+                self.begin_close(slot);
+            }
+            Speech::WebSocket(_) => self.check_life(slot),
+            Speech::Stream { .. } | Speech::Raw | Speech::Datagrams(_) => {}
+            Speech::Closing => self.drop_link(slot),
+        }
+    }
+
+    /// Pings a WebSocket that has been silent; gives it up when it has been for too long.
+    fn check_life(&mut self, slot: u32) {
+        let link = &mut self.links[slot as usize];
+        if std::mem::take(&mut link.heard) {
+            link.unanswered = 0;
+        } else if link.unanswered >= UNANSWERED {
+            return self.lose_link(slot, CloseReason::Silent);
+        } else {
+            link.unanswered += 1;
+            self.out.owe_new(slot, |out| websocket::frame(out, Opcode::Ping, b""));
+        }
+        let at = self.now.time + self.limits.ping_interval;
+        self.set_deadline(slot, at);
+    }
+
+    fn session_due(&mut self, id: SessionId) {
+        let now = self.now.time;
+        let Some(session) = self.session(id) else { return };
+        if session.timer.is_none_or(|t| t > now) {
+            return;
+        }
+        session.timer = None;
+        if session.hold_until.is_some_and(|until| until <= now) {
+            return self.end_session(id.slot, CloseReason::TimedOut, None);
+        }
+        let late: Vec<_> = session.waiting.iter().filter(|w| w.1 <= now).map(|w| w.0).collect();
+        session.waiting.retain(|w| w.1 > now);
+        let next = session.waiting.iter().map(|w| w.1).chain(session.hold_until).min();
+        if let Some(at) = next {
+            self.wake_session(id, at);
+        }
+        for ticket in late {
+            self.refuse_waiting(id, ticket);
+        }
+        self.converse(id.slot, None, |c, turn| {
+            if c.wake_at().is_some_and(|at| at <= now) {
+                c.on_tick(turn);
+            }
+        });
+    }
+}

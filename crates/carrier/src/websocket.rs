@@ -1,0 +1,222 @@
+//! WebSocket messages out of bytes and into bytes (RFC 6455), for the server and, in tests and loads, the
+//! client.
+//!
+//! Holds the decoder, and below it frame headers, masking, UTF-8 that arrives in pieces, and the encoders.
+//! Refuses to know sockets, clocks and the handshake; no extension is known, so no reserved bit is ever
+//! right.
+
+#![warn(clippy::indexing_slicing)]
+
+mod encode;
+mod mask;
+mod message;
+mod wire;
+
+pub use encode::{accept_key, close, frame, header, masked};
+pub use wire::Opcode;
+
+use mask::unmask;
+use message::{Lent, Partial};
+use model::Limits;
+use std::ops::Range;
+use wire::Header;
+
+/// Which end of the connection this is (RFC 6455 §5.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Demands masked frames.
+    Server,
+    /// Demands unmasked frames.
+    Client,
+}
+
+/// What was received: a whole message, or a control frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Item<'b> {
+    /// A text message.
+    Text(&'b str),
+    /// A binary message.
+    Binary(&'b [u8]),
+    /// To be answered by a pong of the same bytes (RFC 6455 §5.5.2).
+    Ping(&'b [u8]),
+    /// The answer to a ping, or a sign of life.
+    Pong(&'b [u8]),
+    /// The code and the reason, when a code was given. To be answered by a close.
+    Close(Option<(u16, &'b str)>),
+}
+
+/// How the peer broke the protocol. Close with the code (RFC 6455 §7.4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// 1002, 1007, 1008 or 1009.
+    pub code: u16,
+    /// For the person who looks into it.
+    pub detail: &'static str,
+}
+
+/// A breach of the framing.
+const fn breach(detail: &'static str) -> Fault {
+    Fault { code: 1002, detail }
+}
+
+const NOT_UTF8: Fault = Fault { code: 1007, detail: "text that is not UTF-8" };
+const TOO_LARGE: Fault = Fault { code: 1009, detail: "the message is too large" };
+
+/// Reads the messages of one connection, one after the other. An idle one is an empty pointer and two flags.
+#[derive(Debug)]
+pub struct Decoder {
+    partial: Option<Box<Partial>>,
+    role: Role,
+    /// A close came, or a fault: nothing that follows is read.
+    over: bool,
+}
+
+/// An item that was found, before it is borrowed.
+enum Found {
+    /// Its payload lies, unmasked, in the input.
+    Here(Opcode, Range<usize>),
+    /// A control frame whose payload was kept.
+    KeptControl(Opcode),
+    /// A message that was kept.
+    KeptMessage,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of a connection.
+    #[must_use]
+    pub fn new(role: Role) -> Self {
+        Self { partial: None, role, over: false }
+    }
+
+    /// Takes bytes from `input[*at..]`, at most one item, and moves `*at` past them. `None`: all is taken,
+    /// and what is incomplete is kept.
+    ///
+    /// A message of one frame that lies whole in `input` is unmasked in place and borrowed. After a close or
+    /// a fault all input is taken and nothing is said any more.
+    ///
+    /// # Errors
+    ///
+    /// When the peer breaks the protocol or passes a limit, as soon as the first wrong byte is there.
+    pub fn next<'b>(
+        &'b mut self,
+        input: &'b mut [u8],
+        at: &mut usize,
+        limits: &Limits,
+    ) -> Result<Option<Item<'b>>, Fault> {
+        if self.over || self.partial.as_mut().is_some_and(|partial| partial.tidy()) {
+            self.partial = None;
+        }
+        if self.over {
+            *at = input.len();
+            return Ok(None);
+        }
+        let found = match self.find(input, at, limits) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(None),
+            Err(fault) => {
+                self.partial = None;
+                self.over = true;
+                return Err(fault);
+            }
+        };
+        let Self { partial, over, .. } = self;
+        let item = match found {
+            Found::Here(opcode, range) => item(opcode, input.get(range).unwrap_or_default()),
+            Found::KeptControl(opcode) => item(opcode, partial.as_deref().map_or(&[], Partial::control)),
+            Found::KeptMessage => {
+                Ok(partial.as_deref().and_then(Partial::message).unwrap_or(Item::Binary(&[])))
+            }
+        };
+        *over = matches!(item, Err(_) | Ok(Item::Close(_)));
+        item.map(Some)
+    }
+
+    /// Whether neither a frame nor a message has begun, or nothing is read any more.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.over || self.partial.as_ref().is_none_or(|partial| partial.is_done())
+    }
+
+    /// The bytes of memory that are held for what is incomplete, or lent by the last call.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| size_of::<Partial>() + partial.capacity())
+    }
+
+    fn find(&mut self, input: &mut [u8], at: &mut usize, limits: &Limits) -> Result<Option<Found>, Fault> {
+        loop {
+            if !self.partial.as_ref().is_some_and(|partial| partial.is_in_frame()) {
+                let Some(header) = self.header(input, at)? else { return Ok(None) };
+                if let Some(found) = here(&header, input, at, limits)? {
+                    return Ok(Some(found));
+                }
+                self.partial.get_or_insert_default().begin(header, limits)?;
+            }
+            let partial = self.partial.get_or_insert_default();
+            let arrived = input.get_mut(*at..).unwrap_or_default();
+            let (taken, ended) = partial.take(arrived, limits)?;
+            *at += taken;
+            match ended {
+                None => return Ok(None),
+                Some(header) if header.opcode.is_control() => {
+                    partial.lent = Lent::Control;
+                    return Ok(Some(Found::KeptControl(header.opcode)));
+                }
+                Some(header) if header.fin => {
+                    partial.lent = Lent::Message;
+                    return Ok(Some(Found::KeptMessage));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Reads a frame's header, from the input or from the bytes of it that are kept and the input.
+    fn header(&mut self, input: &[u8], at: &mut usize) -> Result<Option<Header>, Fault> {
+        let rest = input.get(*at..).unwrap_or_default();
+        let within = self.partial.as_ref().is_some_and(|partial| partial.is_in_message());
+        let parsed = match &mut self.partial {
+            Some(partial) if !partial.cut.is_empty() => {
+                let before = partial.cut.len();
+                partial.cut.fill(rest);
+                Header::parse(partial.cut.bytes(), self.role, within)?.map(|(header, size)| {
+                    partial.cut.clear();
+                    (header, size.saturating_sub(before))
+                })
+            }
+            partial => {
+                let parsed = Header::parse(rest, self.role, within)?;
+                if parsed.is_none() && !rest.is_empty() {
+                    partial.get_or_insert_default().cut.fill(rest);
+                }
+                parsed
+            }
+        };
+        *at = parsed.map_or(input.len(), |(_, size)| *at + size);
+        Ok(parsed.map(|(header, _)| header))
+    }
+}
+
+/// The item, when it is a frame for itself that lies whole in the input. It is unmasked there.
+fn here(header: &Header, input: &mut [u8], at: &mut usize, limits: &Limits) -> Result<Option<Found>, Fault> {
+    let is_item = header.opcode.is_control() || (header.fin && header.opcode != Opcode::Continuation);
+    let range = *at..at.saturating_add(header.length);
+    let Some(payload) = input.get_mut(range.clone()).filter(|_| is_item) else { return Ok(None) };
+    if header.length > limits.message_bytes && !header.opcode.is_control() {
+        return Err(TOO_LARGE);
+    }
+    unmask(payload, header.key);
+    *at = range.end;
+    Ok(Some(Found::Here(header.opcode, range)))
+}
+
+/// The item that a payload holds.
+fn item(opcode: Opcode, payload: &[u8]) -> Result<Item<'_>, Fault> {
+    match opcode {
+        Opcode::Text => simdutf8::basic::from_utf8(payload).map(Item::Text).map_err(|_| NOT_UTF8),
+        Opcode::Binary | Opcode::Continuation => Ok(Item::Binary(payload)),
+        Opcode::Ping => Ok(Item::Ping(payload)),
+        Opcode::Pong => Ok(Item::Pong(payload)),
+        Opcode::Close => wire::close_reason(payload).map(Item::Close),
+    }
+}

@@ -1,0 +1,53 @@
+//! `chappe serve`: configuration, start, banner, signals, end.
+
+use crate::cli;
+use server::config::{Config, Listener};
+use server::{Settings, banner, start};
+use std::io::Write;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Runs the server until a signal ends it. 0: it ended cleanly; 1: it could not start or go on; 2: the
+/// configuration is wrong.
+pub(crate) fn serve(options: cli::Serve) -> ExitCode {
+    let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let settings = match settings(options) {
+        Ok(settings) => settings,
+        Err(words) => return fail(2, &words),
+    };
+    if let Err(e) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(error = %e, "the descriptor limit stays as it is");
+    }
+    let (posture, open) = (settings.posture, settings.open);
+    let running = match start(settings) {
+        Ok(running) => running,
+        Err(e) => return fail(1, &e.to_string()),
+    };
+    if let Err(e) = server::end_on_signals(running.exchange()) {
+        return fail(1, &format!("signals cannot be heard: {e}"));
+    }
+    // Nobody may be reading; the server runs all the same.
+    drop(std::io::stdout().write_all(banner::banner(&running, posture, open).as_bytes()));
+    match running.wait() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => fail(1, &e.to_string()),
+    }
+}
+
+fn settings(options: cli::Serve) -> Result<Settings, String> {
+    let mut config = Config::load(options.config.as_deref(), std::env::vars()).map_err(|e| e.to_string())?;
+    if !options.listen.is_empty() {
+        let listener = |address| Listener { address, vhost: None, hosts: Vec::new(), origins: Vec::new() };
+        config.listener = options.listen.into_iter().map(listener).collect();
+    }
+    config.shards = options.shards.or(config.shards);
+    config.insecure |= options.insecure;
+    Settings::resolve(&config).map_err(|e| e.to_string())
+}
+
+#[expect(clippy::print_stderr, reason = "the program's last words are for the person who started it")]
+fn fail(code: u8, words: &str) -> ExitCode {
+    eprintln!("chappe: {words}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,48 @@
+//! How often a session may publish: a bucket of tokens, 12 bytes.
+
+use model::Time;
+
+/// What is left of a session's allowance.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allowance {
+    /// Thousandths of a message still allowed.
+    millis: u32,
+    /// When that was computed, plus one millisecond; 0: not used yet, hence full.
+    at: u64,
+}
+
+impl Allowance {
+    /// Takes one message out, at `per_second` with bursts of `burst`. `false`: there is none.
+    pub fn take(&mut self, (per_second, burst): (u32, u32), now: Time) -> bool {
+        let full = u64::from(burst) * 1000;
+        let level = if self.at == 0 {
+            full
+        } else {
+            let passed = (now.0 + 1).saturating_sub(self.at);
+            full.min(u64::from(self.millis) + passed.saturating_mul(u64::from(per_second)))
+        };
+        let allowed = level >= 1000;
+        self.millis = u32::try_from(if allowed { level - 1000 } else { level }).unwrap_or(u32::MAX);
+        self.at = now.0 + 1;
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bursts_then_the_rate() {
+        let mut a = Allowance::default();
+        let rate = (50, 100);
+        assert_eq!((0..150).filter(|_| a.take(rate, Time(5))).count(), 100);
+        assert!(!a.take(rate, Time(24)));
+        assert!(a.take(rate, Time(25)));
+        assert_eq!(
+            (1025..2025).filter(|&t| a.take(rate, Time(t))).count(),
+            99,
+            "49 saved up and 50 a second"
+        );
+    }
+}

@@ -1,0 +1,445 @@
+//! A shard's desk at the exchange: applies the commands of the shard's sessions, and gathers what they publish.
+//!
+//! The one choke point: every join, publish and listing of every dialect is granted or refused here. Knows the
+//! shard's roster; does not know conversations, links or what anything looks like on a wire.
+
+use crate::authority::{Reply, Verdict};
+use crate::counters::Counters;
+use crate::exchange::{Channel, Exchange, Receipt, VHost, message};
+use crate::inbox::{Answer, Entry, Fence};
+use dialect::{Command, Span, Words};
+use hub::{Allowance, Roster};
+use model::{
+    ChannelName, Delivery, Draft, Now, Position, Principal, PrincipalId, Publisher, Refusal, Right,
+    SessionId, Ticket,
+};
+use std::sync::Arc;
+
+/// The ticket under which refusals of commands without a ticket are reported.
+pub const NO_TICKET: Ticket = Ticket(0);
+
+/// Messages a run may gather before it is committed.
+const RUN_MAX: usize = 256;
+
+/// Who asks.
+pub struct Caller<'a> {
+    /// The session.
+    pub session: SessionId,
+    /// The world it is in.
+    pub vhost: &'a Arc<VHost>,
+    /// For whom it acts; `None`: it has not authenticated.
+    pub principal: Option<&'a Arc<Principal>>,
+    /// What it may still publish this second.
+    pub allowance: &'a mut Allowance,
+    /// What the clocks say.
+    pub now: Now,
+}
+
+/// What became of a command.
+#[derive(Debug)]
+pub enum Applied {
+    /// Done, or refused; the answer is in the inbox.
+    Done,
+    /// The answer will come later, or not at all: set a deadline.
+    Waiting(Ticket),
+    /// An inbox is full: try this again when it is not.
+    Held(Command),
+}
+
+struct OpenRun {
+    vhost: Arc<VHost>,
+    channel: Arc<Channel>,
+    run: Vec<Arc<Delivery>>,
+}
+
+/// The place where a shard's sessions meet the exchange.
+pub struct Desk {
+    /// Which shard.
+    pub shard: u16,
+    /// Who is in which channel here.
+    pub roster: Roster<(Arc<VHost>, Arc<Channel>)>,
+    /// What this shard has counted.
+    pub counters: Counters,
+    exchange: Arc<Exchange>,
+    open: Option<OpenRun>,
+    /// Shards that have something in their inbox because of this one, and have not been woken for it.
+    to_ring: Vec<u16>,
+}
+
+impl Desk {
+    /// The desk of this shard.
+    #[must_use]
+    pub fn new(shard: u16, exchange: Arc<Exchange>) -> Self {
+        let (roster, counters) = (Roster::default(), Counters::default());
+        Self { shard, roster, counters, exchange, open: None, to_ring: Vec::new() }
+    }
+
+    /// The exchange.
+    #[must_use]
+    pub fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    /// Applies a command. Its answer, if it has a ticket, comes by the shard's inbox, in order with everything else.
+    pub fn apply(
+        &mut self,
+        caller: &mut Caller<'_>,
+        ticket: Option<Ticket>,
+        command: Command,
+        words: &Words,
+    ) -> Applied {
+        let outcome = match command {
+            Command::Publish { channel, draft } => {
+                return self.publish(caller, ticket, (channel, draft), words);
+            }
+            Command::Broadcast { draft } => return self.broadcast(caller, ticket, draft),
+            Command::Direct { channel, receivers, draft } => {
+                return self.direct(caller, ticket, (channel, receivers, draft), words);
+            }
+            Command::Authenticate { credential } => {
+                return self.authenticate(caller, ticket, credential.map(|c| words.text(c)));
+            }
+            Command::Join { channel, since } => self.join(caller, ticket, words.text(channel), since),
+            Command::Leave { channel } => self.leave(caller, ticket, words.text(channel)),
+            Command::Channels { cursor } => self.list(caller, ticket, cursor),
+            // The carrier starts sessions; it does not pass this on.
+            Command::Spawn { .. } => Ok(()),
+        };
+        if let Err(refusal) = outcome {
+            self.refuse(caller.session, ticket, refusal);
+        }
+        Applied::Done
+    }
+
+    fn authenticate(
+        &mut self,
+        caller: &Caller<'_>,
+        ticket: Option<Ticket>,
+        credential: Option<&str>,
+    ) -> Applied {
+        let ticket = ticket.unwrap_or(NO_TICKET);
+        let reply = Reply { exchange: Arc::clone(&self.exchange), session: caller.session, ticket };
+        match self.exchange.authority.admit(credential, &caller.vhost.name, caller.now, reply) {
+            Verdict::Now(verdict) => {
+                self.answer(caller.session, ticket, Answer::Admitted(verdict));
+                Applied::Done
+            }
+            Verdict::Later => Applied::Waiting(ticket),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        caller: &mut Caller<'_>,
+        ticket: Option<Ticket>,
+        (span, draft): (Span, Draft),
+        words: &Words,
+    ) -> Applied {
+        let name = words.text(span);
+        if let Err(refusal) = self.may_publish(caller, Some(name), &draft) {
+            self.refuse(caller.session, ticket, refusal);
+            return Applied::Done;
+        }
+        let Some(channel) = self.find(caller.vhost, name) else {
+            self.unheard(caller, ticket, name);
+            return Applied::Done;
+        };
+        if self.exchange.must_hold(&channel) {
+            self.counters.held += 1;
+            return Applied::Held(Command::Publish { channel: span, draft });
+        }
+        if !self.spend(caller) {
+            self.refuse(caller.session, ticket, Refusal::TooFast);
+            return Applied::Done;
+        }
+        let delivery = Arc::new(draw_up(caller, Some(channel.name.clone()), draft));
+        self.gather(caller.vhost, channel, delivery);
+        if let Some(ticket) = ticket {
+            self.commit_with(Some(&Receipt { session: caller.session, ticket }));
+        }
+        Applied::Done
+    }
+
+    fn broadcast(&mut self, caller: &mut Caller<'_>, ticket: Option<Ticket>, draft: Draft) -> Applied {
+        if let Err(refusal) = self.may_publish(caller, None, &draft) {
+            self.refuse(caller.session, ticket, refusal);
+            return Applied::Done;
+        }
+        if self.exchange.must_hold_everybody() {
+            self.counters.held += 1;
+            return Applied::Held(Command::Broadcast { draft });
+        }
+        if !self.spend(caller) {
+            self.refuse(caller.session, ticket, Refusal::TooFast);
+            return Applied::Done;
+        }
+        self.commit();
+        let delivery = draw_up(caller, None, draft);
+        let receipt = ticket.map(|ticket| Receipt { session: caller.session, ticket });
+        let to_ring = &mut self.to_ring;
+        self.exchange.commit_broadcast(caller.vhost, delivery, receipt.as_ref(), |s| note(to_ring, s));
+        self.counters.published += 1;
+        Applied::Done
+    }
+
+    fn direct(
+        &mut self,
+        caller: &mut Caller<'_>,
+        ticket: Option<Ticket>,
+        (span, receivers, draft): (Span, Vec<PrincipalId>, Draft),
+        words: &Words,
+    ) -> Applied {
+        let name = words.text(span);
+        let outcome = self.may_publish(caller, Some(name), &draft).and_then(|()| {
+            let channel = self.find(caller.vhost, name).ok_or(Refusal::NotJoined)?;
+            if channel.lock().has_all(&receivers) { Ok(channel) } else { Err(Refusal::NotJoined) }
+        });
+        let channel = match outcome {
+            Ok(channel) => channel,
+            Err(refusal) => {
+                self.refuse(caller.session, ticket, refusal);
+                return Applied::Done;
+            }
+        };
+        if self.exchange.must_hold(&channel) {
+            self.counters.held += 1;
+            return Applied::Held(Command::Direct { channel: span, receivers, draft });
+        }
+        if !self.spend(caller) {
+            self.refuse(caller.session, ticket, Refusal::TooFast);
+            return Applied::Done;
+        }
+        let mut delivery = draw_up(caller, Some(channel.name.clone()), draft);
+        delivery.only = Some(receivers.into());
+        self.gather(caller.vhost, channel, Arc::new(delivery));
+        let receipt = ticket.map(|ticket| Receipt { session: caller.session, ticket });
+        self.commit_with(receipt.as_ref());
+        Applied::Done
+    }
+
+    fn join(
+        &mut self,
+        caller: &Caller<'_>,
+        ticket: Option<Ticket>,
+        name: &str,
+        since: Option<Position>,
+    ) -> Result<(), Refusal> {
+        self.grant(caller, Right::Read, name)?;
+        let max = self.exchange.limits.channels_per_session;
+        let session = caller.session;
+        self.commit();
+        loop {
+            let channel = self.exchange.find_or_create(caller.vhost, name).map_err(Refusal::BadName)?;
+            let mut core = channel.lock();
+            let place = core.slot_of(self.shard);
+            if let Some(slot) = place
+                && self.roster.is_member(session.slot, slot)
+            {
+                let fence = Fence::StillJoined { slot, position: core.position() };
+                self.exchange.fence(session, ticket, fence);
+                return Ok(());
+            }
+            if self.roster.memberships(session.slot) >= max as usize {
+                drop(core);
+                self.exchange.bury(caller.vhost, &channel);
+                return Err(Refusal::TooManyChannels { max });
+            }
+            let slot = place.unwrap_or_else(|| {
+                self.roster.open_channel((Arc::clone(caller.vhost), Arc::clone(&channel)))
+            });
+            let Ok(position) = core.join(self.shard, slot, self.roster.address(session.slot)) else {
+                // It died between the look-up and the lock: look again.
+                drop(core);
+                self.roster.close_channel(slot);
+                continue;
+            };
+            self.roster.begin_join(session.slot, slot);
+            let replay = since.map(|since| core.recover(since));
+            let recovered = replay.as_ref().map(Option::is_some);
+            let replay = replay.flatten().unwrap_or_default();
+            self.exchange.fence(session, ticket, Fence::Joined { slot, position, recovered, replay });
+            if core.members() == 1 {
+                self.exchange.interest(caller.vhost, &channel, true);
+            }
+            return Ok(());
+        }
+    }
+
+    fn leave(&mut self, caller: &Caller<'_>, ticket: Option<Ticket>, name: &str) -> Result<(), Refusal> {
+        self.commit();
+        let slot = self.find(caller.vhost, name).and_then(|channel| {
+            let core = channel.lock();
+            let slot = core.slot_of(self.shard)?;
+            self.roster.begin_leave(caller.session.slot, slot).then_some(slot)
+        });
+        let fence = Fence::Left { slot, channel: name.into() };
+        match slot {
+            Some(slot) => self.depart(caller.session, slot, Some((ticket, fence))),
+            None => self.exchange.fence(caller.session, ticket, fence),
+        }
+        Ok(())
+    }
+
+    /// Counts the session out of a channel that it has begun to leave. Its fence goes in under the same lock, and
+    /// behind it, when nobody is left here, the order to give the channel's place back.
+    fn depart(&self, session: SessionId, slot: u32, fence: Option<(Option<Ticket>, Fence)>) {
+        let Some((vhost, channel)) = self.roster.handle(slot) else { return };
+        let mut core = channel.lock();
+        let departure = core.leave(self.shard, self.roster.address(session.slot));
+        if let Some((ticket, fence)) = fence {
+            self.exchange.fence(session, ticket, fence);
+        }
+        if let Some(slot) = departure.vacated {
+            self.exchange.push(self.shard, Entry::Vacate { slot });
+        }
+        if core.members() == 0 {
+            self.exchange.interest(vhost, channel, false);
+        }
+        drop(core);
+        if departure.deserted {
+            self.exchange.bury(vhost, channel);
+        }
+    }
+
+    /// A session ends: it leaves every channel at once.
+    pub fn detach(&mut self, session: SessionId) {
+        self.commit();
+        // The address is needed to count it out, so it is taken from the roster before the session is.
+        let address = self.roster.address(session.slot);
+        let left = self.roster.unseat(session.slot);
+        self.roster.set_address(session.slot, address);
+        for slot in left {
+            self.depart(session, slot, None);
+        }
+        self.roster.set_address(session.slot, None);
+    }
+
+    fn list(&self, caller: &Caller<'_>, ticket: Option<Ticket>, cursor: u32) -> Result<(), Refusal> {
+        let not_granted = Refusal::NotGranted { right: Right::Read.word() };
+        let principal = caller.principal.ok_or_else(|| not_granted.clone())?;
+        let wall_ms = caller.now.wall_ms;
+        if !principal.may_somewhere(Right::Read, wall_ms) {
+            return Err(not_granted);
+        }
+        let may_see = |name: &ChannelName| {
+            principal.may(Right::Read, name, self.exchange.is_assigned(name.as_str()), wall_ms)
+        };
+        let (page, next) = self.exchange.channels(caller.vhost, cursor, may_see);
+        self.answer(caller.session, ticket.unwrap_or(NO_TICKET), Answer::Channels { page, next });
+        Ok(())
+    }
+
+    /// Commits what has been gathered, if anything. Called at the end of each read, and before anything that must
+    /// come after it.
+    pub fn commit(&mut self) {
+        self.commit_with(None);
+    }
+
+    fn commit_with(&mut self, receipt: Option<&Receipt>) {
+        let Some(OpenRun { vhost, channel, run }) = self.open.take() else { return };
+        self.counters.runs += 1;
+        self.counters.published += run.len() as u64;
+        let to_ring = &mut self.to_ring;
+        self.exchange.commit(&vhost, &channel, run, receipt, |s| note(to_ring, s));
+    }
+
+    /// Wakes the shards that have something in their inbox because of this one. When no lock is held, and before
+    /// this shard looks into its own.
+    pub fn ring(&mut self) {
+        for shard in self.to_ring.drain(..) {
+            if shard != self.shard && self.exchange.inbox(shard).ring() {
+                self.counters.wakes += 1;
+            }
+        }
+    }
+
+    fn gather(&mut self, vhost: &Arc<VHost>, channel: Arc<Channel>, delivery: Arc<Delivery>) {
+        if let Some(open) = self.open.as_mut()
+            && Arc::ptr_eq(&open.channel, &channel)
+            && open.run.len() < RUN_MAX
+        {
+            open.run.push(delivery);
+            return;
+        }
+        self.commit();
+        self.open = Some(OpenRun { vhost: Arc::clone(vhost), channel, run: vec![delivery] });
+    }
+
+    fn find(&self, vhost: &Arc<VHost>, name: &str) -> Option<Arc<Channel>> {
+        if let Some(open) = self.open.as_ref()
+            && open.channel.name.as_str() == name
+            && Arc::ptr_eq(&open.vhost, vhost)
+        {
+            return Some(Arc::clone(&open.channel));
+        }
+        vhost.find(name)
+    }
+
+    /// A message to a channel that nobody has joined: gone, as in a room without people.
+    fn unheard(&mut self, caller: &Caller<'_>, ticket: Option<Ticket>, name: &str) {
+        if let Err(e) = ChannelName::check(name) {
+            return self.refuse(caller.session, ticket, Refusal::BadName(e));
+        }
+        self.counters.unheard += 1;
+        if let Some(ticket) = ticket {
+            self.commit();
+            self.answer(caller.session, ticket, Answer::Published { members: 0 });
+        }
+    }
+
+    fn may_publish(&self, caller: &Caller<'_>, channel: Option<&str>, draft: &Draft) -> Result<(), Refusal> {
+        let max = self.exchange.limits.message_bytes;
+        if draft.payload.bytes.len() > max {
+            return Err(Refusal::TooBig { max });
+        }
+        match channel {
+            Some(name) => self.grant(caller, Right::Write, name),
+            None => {
+                let may = |p: &Arc<Principal>| p.may_everywhere(Right::Write, caller.now.wall_ms);
+                let refusal = Refusal::NotGranted { right: Right::Write.word() };
+                caller.principal.is_some_and(may).then_some(()).ok_or(refusal)
+            }
+        }
+    }
+
+    fn grant(&self, caller: &Caller<'_>, right: Right, name: &str) -> Result<(), Refusal> {
+        let assigned = self.exchange.is_assigned(name);
+        let may = |p: &Arc<Principal>| p.may_by_name(right, name, assigned, caller.now.wall_ms);
+        if caller.principal.is_some_and(may) {
+            Ok(())
+        } else if assigned {
+            Err(Refusal::Assigned)
+        } else {
+            Err(Refusal::NotGranted { right: right.word() })
+        }
+    }
+
+    fn spend(&self, caller: &mut Caller<'_>) -> bool {
+        self.exchange.limits.publish_rate.is_none_or(|rate| caller.allowance.take(rate, caller.now.time))
+    }
+
+    fn refuse(&mut self, session: SessionId, ticket: Option<Ticket>, refusal: Refusal) {
+        self.counters.refused += 1;
+        self.commit();
+        self.answer(session, ticket.unwrap_or(NO_TICKET), Answer::Refused(refusal));
+    }
+
+    fn answer(&self, session: SessionId, ticket: Ticket, answer: Answer) {
+        self.exchange.push(self.shard, Entry::Answer { session, ticket, answer });
+    }
+}
+
+fn note(to_ring: &mut Vec<u16>, shard: u16) {
+    if !to_ring.contains(&shard) {
+        to_ring.push(shard);
+    }
+}
+
+fn draw_up(caller: &Caller<'_>, channel: Option<ChannelName>, draft: Draft) -> Delivery {
+    let echo = draft.echo;
+    let name = caller.principal.and_then(|p| p.name.clone());
+    let publisher = Publisher { session: caller.session, name };
+    let mut delivery = Delivery::new(message(channel, draft, publisher, caller.now));
+    delivery.except = (!echo).then_some(caller.session);
+    delivery
+}

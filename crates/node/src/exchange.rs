@@ -1,0 +1,381 @@
+//! What the shards share: virtual hosts, channels by name, inboxes, and the commit of a run of messages.
+//!
+//! LOCK: a bucket of the directory, then a channel, then an inbox; never the other way. Nothing here waits for a
+//! reader, and wakes are sent when no lock is held.
+
+use crate::authority::Authority;
+use crate::counters::Totals;
+use crate::inbox::{Entry, Fence, Inbox, Run};
+use backplane::Backplane;
+use dialect::ChannelCount;
+use foldhash::fast::RandomState;
+use hub::ChannelCore;
+use hub::directory::Bucket;
+use model::{
+    ChannelName, Delivery, Draft, Limits, Message, NameError, Now, Pattern, Position, Publisher, SessionId,
+    SlowPolicy, Ticket, VHostName,
+};
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Locks of a virtual host's directory.
+const BUCKETS: usize = 64;
+
+/// Entries a page of channels may begin another bucket with.
+const PAGE: usize = 1000;
+
+/// A channel, as its members' shards share it.
+#[derive(Debug)]
+pub struct Channel {
+    /// Its name.
+    pub name: ChannelName,
+    /// What happens to readers that do not keep up.
+    pub slow: SlowPolicy,
+    core: Mutex<ChannelCore>,
+}
+
+impl Channel {
+    /// Its state, for as long as the guard lives. LOCK: only inboxes may be locked meanwhile.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ChannelCore> {
+        lock(&self.core)
+    }
+}
+
+/// How channels whose names match a pattern behave.
+#[derive(Clone, Debug)]
+pub struct ChannelPolicy {
+    /// Which channels.
+    pub pattern: Pattern,
+    /// What happens to readers that do not keep up.
+    pub slow: SlowPolicy,
+    /// Messages kept for those who come back; 0: none.
+    pub window: usize,
+    /// Bytes the window may take.
+    pub window_bytes: usize,
+}
+
+/// A world of its own: names mean nothing outside.
+#[derive(Debug)]
+pub struct VHost {
+    /// Its name.
+    pub name: VHostName,
+    /// Its number on this node.
+    pub index: u16,
+    /// Sessions that hear its broadcasts.
+    pub audience: AtomicU32,
+    buckets: [Mutex<Bucket<Arc<Channel>>>; BUCKETS],
+    hasher: RandomState,
+    /// The channel that everybody is in: the order of broadcasts.
+    everybody: Mutex<ChannelCore>,
+}
+
+impl VHost {
+    fn bucket(&self, name: &str) -> MutexGuard<'_, Bucket<Arc<Channel>>> {
+        let hash = self.hasher.hash_one(name.as_bytes());
+        lock(&self.buckets[usize::try_from(hash >> 32).unwrap_or(0) % BUCKETS])
+    }
+
+    /// The channel of that name, if anybody has joined it.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Arc<Channel>> {
+        self.bucket(name).get(name).map(Arc::clone)
+    }
+}
+
+/// What the node was built with.
+pub struct Plan {
+    /// How many shards.
+    pub shards: u16,
+    /// Virtual hosts besides `/`.
+    pub vhosts: Vec<VHostName>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Channels that behave in some way; the first pattern that matches counts.
+    pub policies: Vec<ChannelPolicy>,
+    /// Channels that only the server lets sessions into, unless a grant names their pattern.
+    pub assigned: Vec<Pattern>,
+    /// Who decides for whom sessions act.
+    pub authority: Box<dyn Authority>,
+    /// The way to other nodes.
+    pub backplane: Box<dyn Backplane>,
+    /// What the clocks said when the node began; makes epochs differ between restarts.
+    pub began: Now,
+}
+
+/// The part of the hub that shards share.
+pub struct Exchange {
+    /// Bounds.
+    pub limits: Limits,
+    /// Counts of all shards.
+    pub totals: Totals,
+    /// Whether the server is stopping.
+    pub draining: AtomicBool,
+    /// Connections open on all shards.
+    pub connections: AtomicUsize,
+    pub(crate) authority: Box<dyn Authority>,
+    vhosts: Vec<Arc<VHost>>,
+    inboxes: Vec<Inbox>,
+    policies: Vec<ChannelPolicy>,
+    assigned: Vec<Pattern>,
+    backplane: Box<dyn Backplane>,
+    /// How many inboxes are full: publishing looks at one number while all is well.
+    congested: AtomicUsize,
+    epochs: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Who asks for a commit, and wants to be told in its own inbox once its shard has handed out what it committed.
+pub(crate) struct Receipt {
+    pub(crate) session: SessionId,
+    pub(crate) ticket: Ticket,
+}
+
+impl Exchange {
+    /// An exchange with nobody in it.
+    #[must_use]
+    pub fn new(plan: Plan) -> Self {
+        let epochs = AtomicU64::new(plan.began.wall_ms << 20);
+        let names = std::iter::once(VHostName::root()).chain(plan.vhosts);
+        let vhosts = names.enumerate().map(|(i, name)| {
+            Arc::new(VHost {
+                name,
+                index: u16::try_from(i).unwrap_or(u16::MAX),
+                audience: AtomicU32::new(0),
+                buckets: std::array::from_fn(|_| Mutex::default()),
+                hasher: RandomState::default(),
+                everybody: Mutex::new(ChannelCore::new(epochs.fetch_add(1, Ordering::Relaxed))),
+            })
+        });
+        Self {
+            vhosts: vhosts.collect(),
+            inboxes: (0..plan.shards).map(|_| Inbox::default()).collect(),
+            limits: plan.limits,
+            totals: Totals::default(),
+            draining: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            authority: plan.authority,
+            policies: plan.policies,
+            assigned: plan.assigned,
+            backplane: plan.backplane,
+            congested: AtomicUsize::new(0),
+            epochs,
+        }
+    }
+
+    /// The virtual host of that name.
+    #[must_use]
+    pub fn vhost(&self, name: &VHostName) -> Option<&Arc<VHost>> {
+        self.vhosts.iter().find(|v| v.name == *name)
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        u16::try_from(self.inboxes.len()).unwrap_or(u16::MAX)
+    }
+
+    /// A shard's inbox.
+    #[must_use]
+    pub fn inbox(&self, shard: u16) -> &Inbox {
+        &self.inboxes[usize::from(shard)]
+    }
+
+    /// Adds an entry from outside the shards, and wakes the shard.
+    pub fn push_and_wake(&self, shard: u16, entry: Entry) {
+        self.push(shard, entry);
+        self.inbox(shard).ring();
+    }
+
+    /// Tells every shard to say goodbye to its sessions.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+        (0..self.shards()).for_each(|s| self.push_and_wake(s, Entry::Drain));
+    }
+
+    /// Notes that a shard has dealt with an entry of this weight.
+    pub fn finish(&self, shard: u16, weight: usize) {
+        if weight > 0 && self.inbox(shard).finish(weight, &self.limits, &self.congested) {
+            // Whoever holds publishers back tries again when woken.
+            self.inboxes.iter().for_each(|i| {
+                i.ring();
+            });
+        }
+    }
+
+    /// Publishes from outside the shards: an embedding program, the backplane. Returns the members on this node;
+    /// 0 when nobody has joined the channel.
+    ///
+    /// # Errors
+    /// Gives the draft back when an inbox is full: try again later.
+    pub fn publish(&self, vhost: &VHost, channel: &str, draft: Draft, now: Now) -> Result<u32, Draft> {
+        let Some(channel) = vhost.find(channel) else { return Ok(0) };
+        if self.must_hold(&channel) {
+            return Err(draft);
+        }
+        let session = SessionId { shard: u16::MAX, slot: 0, generation: 0 };
+        let publisher = Publisher { session, name: None };
+        let delivery = Arc::new(Delivery::new(message(Some(channel.name.clone()), draft, publisher, now)));
+        let mut shards = Vec::new();
+        let members = self.commit(vhost, &channel, vec![delivery], None, |s| shards.push(s));
+        shards.iter().for_each(|&s| {
+            self.inbox(s).ring();
+        });
+        Ok(members)
+    }
+
+    pub(crate) fn push(&self, shard: u16, entry: Entry) {
+        self.inbox(shard).push(entry, &self.limits, &self.congested);
+    }
+
+    /// Whether a publish to this channel has to wait, because a shard with members has a full inbox.
+    pub(crate) fn must_hold(&self, channel: &Channel) -> bool {
+        self.congested.load(Ordering::Relaxed) > 0
+            && channel.lock().present().iter().any(|p| self.inbox(p.shard).is_full())
+    }
+
+    /// As [`Exchange::must_hold`], for what goes to every shard.
+    pub(crate) fn must_hold_everybody(&self) -> bool {
+        self.congested.load(Ordering::Relaxed) > 0
+    }
+
+    /// Gives the messages of a run their positions and hands it to every shard with members, all under the
+    /// channel's lock, so that every shard sees the same order. `touched` hears which shards are to be woken.
+    pub(crate) fn commit(
+        &self,
+        vhost: &VHost,
+        channel: &Channel,
+        mut run: Vec<Arc<Delivery>>,
+        receipt: Option<&Receipt>,
+        mut touched: impl FnMut(u16),
+    ) -> u32 {
+        let mut core = channel.lock();
+        core.commit(&mut run);
+        self.backplane.forward(&vhost.name, &run);
+        let run = match <[Arc<Delivery>; 1]>::try_from(run) {
+            Ok([one]) => Run::One(one),
+            Err(many) => Run::Many(many.into()),
+        };
+        for p in core.present() {
+            self.push(p.shard, Entry::Run { slot: p.slot, run: run.clone() });
+            touched(p.shard);
+        }
+        let members = core.members();
+        if let Some(r) = receipt {
+            self.give_receipt(r, members);
+        }
+        members
+    }
+
+    /// Hands a message to every shard of the node, in one order for all of a virtual host's broadcasts.
+    pub(crate) fn commit_broadcast(
+        &self,
+        vhost: &VHost,
+        delivery: Delivery,
+        receipt: Option<&Receipt>,
+        touched: impl FnMut(u16),
+    ) {
+        let mut core = lock(&vhost.everybody);
+        let mut run = [Arc::new(delivery)];
+        core.commit(&mut run);
+        self.backplane.forward(&vhost.name, &run);
+        let [delivery] = run;
+        for shard in 0..self.shards() {
+            self.push(shard, Entry::Broadcast { vhost: vhost.index, delivery: Arc::clone(&delivery) });
+        }
+        if let Some(r) = receipt {
+            self.give_receipt(r, vhost.audience.load(Ordering::Relaxed));
+        }
+        drop(core);
+        (0..self.shards()).for_each(touched);
+    }
+
+    fn give_receipt(&self, receipt: &Receipt, members: u32) {
+        let answer = crate::inbox::Answer::Published { members };
+        let Receipt { session, ticket } = *receipt;
+        self.push(session.shard, Entry::Answer { session, ticket, answer });
+    }
+
+    /// Whether the server alone lets sessions into channels of this name.
+    #[must_use]
+    pub fn is_assigned(&self, name: &str) -> bool {
+        self.assigned.iter().any(|p| p.matches(name))
+    }
+
+    /// The channel of that name, made now if nobody has joined it yet.
+    pub(crate) fn find_or_create(&self, vhost: &VHost, name: &str) -> Result<Arc<Channel>, NameError> {
+        let mut bucket = vhost.bucket(name);
+        if let Some(channel) = bucket.get(name) {
+            return Ok(Arc::clone(channel));
+        }
+        let name = ChannelName::new(name)?;
+        let policy = self.policies.iter().find(|p| p.pattern.matches(name.as_str()));
+        let core = ChannelCore::new(self.epochs.fetch_add(1, Ordering::Relaxed));
+        let core = match policy {
+            Some(p) => core.with_window(p.window, p.window_bytes),
+            None => core,
+        };
+        let slow = policy.map_or(SlowPolicy::default(), |p| p.slow);
+        let channel = Arc::new(Channel { name: name.clone(), slow, core: Mutex::new(core) });
+        bucket.insert(name, Arc::clone(&channel));
+        Ok(channel)
+    }
+
+    /// Takes a deserted channel out of the directory, unless somebody has joined it meanwhile.
+    pub(crate) fn bury(&self, vhost: &VHost, channel: &Arc<Channel>) {
+        let mut bucket = vhost.bucket(channel.name.as_str());
+        if channel.lock().bury() {
+            bucket.remove_if(channel.name.as_str(), |c| Arc::ptr_eq(c, channel));
+        }
+    }
+
+    /// Says to other nodes whether this one wants the channel's messages.
+    pub(crate) fn interest(&self, vhost: &VHost, channel: &Channel, wanted: bool) {
+        self.backplane.interest(&vhost.name, &channel.name, wanted);
+    }
+
+    /// A page of the channels that `may_see` allows, and where the next begins. Sorted when it is all of them.
+    #[must_use]
+    pub fn channels(
+        &self,
+        vhost: &VHost,
+        cursor: u32,
+        may_see: impl Fn(&ChannelName) -> bool,
+    ) -> (Vec<ChannelCount>, Option<u32>) {
+        let mut page = Vec::new();
+        let begin = usize::try_from(cursor).unwrap_or(BUCKETS);
+        for (i, bucket) in vhost.buckets.iter().enumerate().skip(begin) {
+            if page.len() >= PAGE {
+                return (page, u32::try_from(i).ok());
+            }
+            for (name, channel) in lock(bucket).iter().filter(|(name, _)| may_see(name)) {
+                page.push(ChannelCount { channel: name.clone(), members: channel.lock().members() });
+            }
+        }
+        page.sort_by(|a, b| a.channel.cmp(&b.channel));
+        (page, None)
+    }
+
+    /// Joining and leaving push their fences under the channel's lock; this is for answers that need no order
+    /// but that of the inbox.
+    pub(crate) fn fence(&self, session: SessionId, ticket: Option<Ticket>, fence: Fence) {
+        self.push(session.shard, Entry::Fence { session, ticket, fence });
+    }
+}
+
+/// A message from its draft. The position comes with the commit.
+pub(crate) fn message(channel: Option<ChannelName>, draft: Draft, publisher: Publisher, now: Now) -> Message {
+    Message {
+        channel,
+        event: draft.event,
+        payload: draft.payload,
+        verbatim: draft.verbatim,
+        publisher,
+        position: Position::default(),
+        recoverable: false,
+        time_ms: now.wall_ms,
+    }
+}

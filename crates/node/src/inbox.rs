@@ -1,0 +1,233 @@
+//! A shard's inbox: what the other shards, and it itself, have for it, in the order it was committed.
+//!
+//! Knows how full it is and when its shard sleeps. Does not know what its shard does with an entry.
+//! LOCK: an inbox is pushed to under a channel's lock, and nothing is locked under an inbox's.
+
+use dialect::ChannelCount;
+use model::{Delivery, Limits, Position, Principal, Refusal, SessionId, Ticket};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Messages that were published one after the other to one channel, shared by the shards that have members.
+#[derive(Clone, Debug)]
+pub enum Run {
+    /// The usual case without bursts.
+    One(Arc<Delivery>),
+    /// A burst.
+    Many(Arc<[Arc<Delivery>]>),
+}
+
+impl Run {
+    /// The messages, in order.
+    #[must_use]
+    pub fn deliveries(&self) -> &[Arc<Delivery>] {
+        match self {
+            Self::One(d) => std::slice::from_ref(d),
+            Self::Many(run) => run,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        self.deliveries().iter().map(|d| d.weight()).sum()
+    }
+}
+
+/// A change of membership at its place in the order: what stands before it in the inbox was published before.
+#[derive(Debug)]
+pub enum Fence {
+    /// The session hears from here.
+    Joined {
+        /// The channel's place in the roster.
+        slot: u32,
+        /// At the moment of joining.
+        position: Position,
+        /// Whether `replay` is all there was; `None` when nothing was asked for.
+        recovered: Option<bool>,
+        /// What the window held, to be delivered first.
+        replay: Vec<Arc<Delivery>>,
+    },
+    /// The session was a member already; an answer at its place, nothing else.
+    StillJoined {
+        /// The channel's place in the roster.
+        slot: u32,
+        /// At the moment of asking.
+        position: Position,
+    },
+    /// The session hears nothing further.
+    Left {
+        /// The channel's place in the roster; `None` when it was no member.
+        slot: Option<u32>,
+        /// The name it used.
+        channel: Box<str>,
+    },
+}
+
+/// What a session is told besides messages and memberships.
+#[derive(Debug)]
+pub enum Answer {
+    /// The principal, at once.
+    Admitted(Result<Arc<Principal>, Refusal>),
+    /// The principal, from an authority that took its time. Heard only while somebody waits for it.
+    Late(Result<Arc<Principal>, Refusal>),
+    /// The message has its position.
+    Published {
+        /// Members on this node.
+        members: u32,
+    },
+    /// A page of channels.
+    Channels {
+        /// The page.
+        page: Vec<ChannelCount>,
+        /// Where the next begins.
+        next: Option<u32>,
+    },
+    /// No.
+    Refused(Refusal),
+}
+
+/// One thing a shard is to do.
+#[derive(Debug)]
+pub enum Entry {
+    /// Messages for the members of a channel.
+    Run {
+        /// The channel's place in this shard's roster.
+        slot: u32,
+        /// The messages.
+        run: Run,
+    },
+    /// A message for every session of a virtual host.
+    Broadcast {
+        /// Which.
+        vhost: u16,
+        /// The message.
+        delivery: Arc<Delivery>,
+    },
+    /// A change of membership.
+    Fence {
+        /// Whose.
+        session: SessionId,
+        /// For the answer.
+        ticket: Option<Ticket>,
+        /// What.
+        fence: Fence,
+    },
+    /// An answer.
+    Answer {
+        /// For whom.
+        session: SessionId,
+        /// To what.
+        ticket: Ticket,
+        /// The answer.
+        answer: Answer,
+    },
+    /// No member is left on this shard and no message is on its way: the channel's place can be given back.
+    Vacate {
+        /// The channel's place in this shard's roster.
+        slot: u32,
+    },
+    /// The server stops: accept nothing, say goodbye to everybody.
+    Drain,
+}
+
+impl Entry {
+    /// What counts towards the inbox's fullness. Control entries are free: they must always get through.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Run { run, .. } => run.weight(),
+            Self::Broadcast { delivery, .. } => delivery.weight(),
+            Self::Fence { .. } | Self::Answer { .. } | Self::Vacate { .. } | Self::Drain => 0,
+        }
+    }
+}
+
+/// What pulls a sleeping shard out of its wait.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// The inbox of one shard.
+#[derive(Default)]
+pub struct Inbox {
+    queue: Mutex<VecDeque<Entry>>,
+    /// Weight of what has been pushed and not been finished. BOUND: publishers are held above `inbox_high`.
+    weight: AtomicUsize,
+    full: AtomicBool,
+    sleeping: AtomicBool,
+    wake: OnceLock<Wake>,
+}
+
+impl Inbox {
+    /// Says how to wake the shard. Once, before the shard first sleeps.
+    pub fn set_wake(&self, wake: Wake) {
+        // A second shard on the same inbox would be a fault of the wiring; the first keeps it.
+        drop(self.wake.set(wake));
+    }
+
+    /// Adds an entry. The caller sees to it that the shard is woken, once it holds no lock.
+    pub(crate) fn push(&self, entry: Entry, limits: &Limits, congested: &AtomicUsize) {
+        let weight = entry.weight();
+        if weight > 0 {
+            let before = self.weight.fetch_add(weight, Ordering::Relaxed);
+            if before + weight >= limits.inbox_high && !self.full.swap(true, Ordering::Relaxed) {
+                congested.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.lock().push_back(entry);
+    }
+
+    /// Moves everything that waits to the end of `into`.
+    pub fn take(&self, into: &mut VecDeque<Entry>) {
+        let mut queue = self.lock();
+        if into.is_empty() {
+            std::mem::swap(&mut *queue, into);
+        } else {
+            into.append(&mut queue);
+        }
+    }
+
+    /// Notes that an entry of this weight has been dealt with. `true`: publishers that were held can go on.
+    pub(crate) fn finish(&self, weight: usize, limits: &Limits, congested: &AtomicUsize) -> bool {
+        let before = self.weight.fetch_sub(weight, Ordering::Relaxed);
+        if before - weight <= limits.inbox_low && self.full.load(Ordering::Relaxed) {
+            self.full.store(false, Ordering::Relaxed);
+            congested.fetch_sub(1, Ordering::Relaxed);
+            return true;
+        }
+        false
+    }
+
+    /// Whether publishers to this shard are to be held.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// Announces that the shard is about to sleep. `false`: something has come, it must not.
+    ///
+    /// A pusher that finds the queue locked by this check after it wakes the shard; one that came before is seen.
+    pub fn may_sleep(&self) -> bool {
+        self.sleeping.store(true, Ordering::SeqCst);
+        if self.lock().is_empty() {
+            return true;
+        }
+        self.sleeping.store(false, Ordering::SeqCst);
+        false
+    }
+
+    /// Announces that the shard is awake.
+    pub fn is_awake(&self) {
+        self.sleeping.store(false, Ordering::SeqCst);
+    }
+
+    /// Wakes the shard if it sleeps. `true` when that took a wake.
+    pub fn ring(&self) -> bool {
+        let asleep = self.sleeping.swap(false, Ordering::SeqCst);
+        if asleep && let Some(wake) = self.wake.get() {
+            wake();
+        }
+        asleep
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,19 @@
+//! The section `[rooms]` of the configuration: what the original did by itself and a newer server may leave out.
+
+use serde::Deserialize;
+
+/// What a rooms client is told beyond the messages of its rooms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Whether the first frame is the greeting.
+    pub greeting: bool,
+    /// Whether subscribing and unsubscribing is acknowledged. Refusals are always told.
+    pub acks: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { greeting: true, acks: true }
+    }
+}
