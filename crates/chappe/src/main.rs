@@ -6,10 +6,6 @@ mod serve;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// One allocator for everything: small messages come and go by the million.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match cli::Cli::parse().command {
         cli::Command::Serve(options) => serve::serve(options),
