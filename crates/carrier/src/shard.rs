@@ -203,9 +203,15 @@ impl<N: Net> Shard<N> {
         self.sessions.len()
     }
 
-    /// Whether there is something to be done without waiting for the network.
+    /// Whether the next turn has something to do, whatever the network and the clock say.
     #[must_use]
-    pub fn is_busy(&self) -> bool {
+    pub fn has_work(&self) -> bool {
+        let shard = self.desk.shard;
+        self.is_busy() || !self.exchange.inbox(shard).is_empty() || !self.doors.is_empty(shard)
+    }
+
+    /// Whether there is something to be done without waiting for the network.
+    fn is_busy(&self) -> bool {
         let accepting = !self.open_ports.is_empty() && self.accept_again.is_none();
         let inside = !self.entries.is_empty() || !self.out.is_flushed();
         inside || accepting || !self.ready.is_empty() || !self.broken.is_empty()

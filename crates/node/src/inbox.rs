@@ -201,9 +201,15 @@ impl Inbox {
         self.full.load(Ordering::Relaxed)
     }
 
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// Announces that the shard is about to sleep. `false`: something has come, it must not.
     ///
-    /// A pusher that finds the queue locked by this check after it wakes the shard; one that came before is seen.
+    /// Whoever pushes before this looks is seen; whoever pushes after finds the announcement, and wakes.
     pub fn may_sleep(&self) -> bool {
         self.sleeping.store(true, Ordering::SeqCst);
         if self.lock().is_empty() {

@@ -5,7 +5,7 @@ use crate::http1::response;
 use crate::link::{Hot, NONE, Speech};
 use crate::net::{Net, Stream};
 use crate::shard::outgoing::Wrote;
-use crate::websocket;
+use crate::websocket::{self, Opcode};
 use dialect::{Effect, Event};
 use model::{CloseReason, LinkId};
 use std::sync::atomic::Ordering;
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// How long a link that has been closed is listened to, for the peer to take what it is owed.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Stands for a close frame without a code (RFC 6455 §7.1.5).
+pub(super) const NO_CODE: u16 = 1005;
 
 /// The WebSocket close code for a reason (RFC 6455 §7.4.1, and the registry that follows it).
 fn close_code(reason: CloseReason) -> u16 {
@@ -160,7 +163,10 @@ impl<N: Net> Shard<N> {
         match &link.speech {
             Speech::WebSocket(_) => {
                 let code = code.unwrap_or_else(|| close_code(reason));
-                self.out.owe_new(slot, |out| websocket::close(out, code, close_words(reason)));
+                self.out.owe_new(slot, |out| match code {
+                    NO_CODE => websocket::frame(out, Opcode::Close, b""),
+                    _ => websocket::close(out, code, close_words(reason)),
+                });
             }
             Speech::Stream { chunked: true } => self.out.owe_new(slot, response::last_chunk),
             Speech::Http(_) if asking => {

@@ -194,9 +194,9 @@ impl<N: Net> Shard<N> {
                 self.out.owe_new(slot, |out| websocket::frame(out, Opcode::Pong, payload));
             }
             Item::Pong(_) => link.unanswered = 0,
-            // RFC 6455 §5.5.1: a close is answered with the code it came with.
+            // RFC 6455 §5.5.1: a close is answered with the code it came with, or with none.
             Item::Close(said) => {
-                let code = said.map_or(1000, |(code, _)| code);
+                let code = said.map_or(super::end::NO_CODE, |(code, _)| code);
                 self.end_session(session, CloseReason::Done, Some(code));
             }
         }
