@@ -80,6 +80,7 @@ pub(crate) enum Awaited {
     Body,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and a byte")]
 pub(crate) struct Link {
     pub(crate) generation: u32,
     pub(crate) session: u32,

@@ -8,6 +8,17 @@ use node::VHost;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// What a session waits for.
+#[derive(Default)]
+pub(crate) struct Waits {
+    /// Turns behind a full inbox; they go on, in order, when it is not full any more.
+    pub(crate) held: VecDeque<Turn>,
+    /// Answers that come later, and until when.
+    pub(crate) answers: Vec<(Ticket, Time)>,
+    /// When a hold becomes too long.
+    pub(crate) hold_until: Option<Time>,
+}
+
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     /// Away while it runs, and when it has panicked.
@@ -15,18 +26,16 @@ pub(crate) struct Session {
     pub(crate) vhost: Arc<VHost>,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) allowance: Allowance,
-    /// The newest link: where deliveries in a form go.
+    /// The newest link.
     pub(crate) link: u32,
     /// Its other links. Most sessions have none.
     pub(crate) other_links: Vec<u32>,
     /// How it hears, once it does.
     pub(crate) hearing: Option<Lane>,
-    /// Turns that wait behind a full inbox, and go on, in order, when it is not full any more.
-    pub(crate) held: Option<Box<VecDeque<Turn>>>,
-    /// What it waits for, and until when.
-    pub(crate) waiting: Vec<(Ticket, Time)>,
-    /// When a hold becomes too long.
-    pub(crate) hold_until: Option<Time>,
+    /// What it waits for; most sessions wait for nothing.
+    pub(crate) waits: Option<Box<Waits>>,
+    /// The link that deliveries in a form are written to.
+    pub(crate) hearing_on: u32,
     /// The time for which the wheel has its timer.
     pub(crate) timer: Option<Time>,
     pub(crate) outlives: bool,
@@ -44,9 +53,8 @@ impl Session {
             link: NONE,
             other_links: Vec::new(),
             hearing: None,
-            held: None,
-            waiting: Vec::new(),
-            hold_until: None,
+            waits: None,
+            hearing_on: NONE,
             timer: None,
             outlives: false,
             dialect,
@@ -76,6 +84,24 @@ impl Session {
 
     /// Whether nothing may be read from its links now.
     pub(crate) fn holds(&self) -> bool {
-        self.held.is_some() || self.hold_until.is_some()
+        self.waits.as_ref().is_some_and(|w| !w.held.is_empty() || w.hold_until.is_some())
+    }
+
+    /// What it waits for, to be added to.
+    pub(crate) fn waits(&mut self) -> &mut Waits {
+        self.waits.get_or_insert_default()
+    }
+
+    /// Whether an earlier turn has to go on before another is applied.
+    pub(crate) fn is_held(&self) -> bool {
+        self.waits.as_ref().is_some_and(|w| !w.held.is_empty())
+    }
+
+    /// Gives the memory back when nothing is waited for any more.
+    pub(crate) fn tidy(&mut self) {
+        let idle = |w: &Waits| w.held.is_empty() && w.answers.is_empty() && w.hold_until.is_none();
+        if self.waits.as_deref().is_some_and(idle) {
+            self.waits = None;
+        }
     }
 }

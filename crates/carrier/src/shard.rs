@@ -109,6 +109,8 @@ pub struct Shard<N: Net> {
     held: Vec<u32>,
     /// Lanes whose form could not be written, and how many messages that concerns.
     failed: Vec<(Lane, u64)>,
+    /// Links whose readers are too slow.
+    too_slow: Vec<u32>,
     /// Links that broke while something else was being done.
     broken: Vec<(u32, CloseReason)>,
     /// Turns to be used again.
@@ -163,6 +165,7 @@ impl<N: Net> Shard<N> {
             ready: VecDeque::new(),
             held: Vec::new(),
             failed: Vec::new(),
+            too_slow: Vec::new(),
             broken: Vec::new(),
             turns: Vec::new(),
             wheel: Wheel::new(now.time),
@@ -189,7 +192,9 @@ impl<N: Net> Shard<N> {
     /// Whether goodbye has been said to everybody, and everybody is gone.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.draining.as_ref().is_some_and(|d| d.left.is_empty()) && self.links.is_empty()
+        self.draining.as_ref().is_some_and(|d| d.left.is_empty())
+            && self.sessions.is_empty()
+            && self.links.is_empty()
     }
 
     /// The network, for those who drive it.
@@ -214,7 +219,7 @@ impl<N: Net> Shard<N> {
     fn is_busy(&self) -> bool {
         let accepting = !self.open_ports.is_empty() && self.accept_again.is_none();
         let inside = !self.entries.is_empty() || !self.out.is_flushed();
-        inside || accepting || !self.ready.is_empty() || !self.broken.is_empty()
+        inside || accepting || !self.ready.is_empty() || !self.broken.is_empty() || !self.too_slow.is_empty()
     }
 
     /// One turn of the loop.

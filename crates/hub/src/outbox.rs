@@ -83,7 +83,7 @@ impl Outbox {
                 v.extend_from_slice(new);
             }
             (Retain::Copy(new), _) => {
-                self.entries.push_back(Entry { bytes: Kept::Own(new.to_vec()), droppable })
+                self.entries.push_back(Entry { bytes: Kept::Own(new.to_vec()), droppable });
             }
             (Retain::Share(b), _) => self.entries.push_back(Entry { bytes: Kept::Shared(b), droppable }),
         }

@@ -112,6 +112,27 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     Ok(Running { addresses, exchange, shards, paste_lines })
 }
 
+/// Runs a shard. When its loop itself fails, its sessions cannot be saved and the others would wait for it for
+/// ever: the program ends, and whoever supervises it starts it again.
+fn run(shard: Shard<Os>) -> io::Result<()> {
+    struct Alarm;
+    impl Drop for Alarm {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                tracing::error!("a shard panicked outside any conversation; ending the program");
+                std::process::abort();
+            }
+        }
+    }
+    let _alarm = Alarm;
+    let ended = shard.run();
+    if let Err(e) = &ended {
+        tracing::error!(error = %e, "a shard cannot wait for events; ending the program");
+        std::process::abort();
+    }
+    ended
+}
+
 fn plan(settings: Settings, clock: Clock) -> Plan {
     let mut vhosts: Vec<VHostName> = settings.listeners.into_iter().map(|l| l.vhost).collect();
     vhosts.sort();
@@ -153,7 +174,7 @@ fn start_shards(
         // A wake that fails finds a shard that has ended.
         exchange.inbox(number).set_wake(Box::new(move || drop(waker.wake())));
         let shard = Shard::new(net, number, Arc::clone(exchange), Arc::clone(&wiring), Arc::clone(&doors));
-        shards.push(Builder::new().name(format!("shard-{number}")).spawn(move || shard.run())?);
+        shards.push(Builder::new().name(format!("shard-{number}")).spawn(move || run(shard))?);
     }
     Ok(shards)
 }

@@ -136,12 +136,9 @@ fn listeners(config: &Config) -> Result<Vec<Listener>, Problem> {
 }
 
 fn listener(written: &config::Listener) -> Result<Listener, Problem> {
-    let address = match written.address.parse::<SocketAddr>() {
-        Ok(address) => address,
-        Err(_) => {
-            let words = "is no address; write it as 127.0.0.1:6889, [::1]:6889 or 0.0.0.0:6889";
-            return problem(format!("listener.address: `{}` {words}", written.address));
-        }
+    let Ok(address) = written.address.parse::<SocketAddr>() else {
+        let words = "is no address; write it as 127.0.0.1:6889, [::1]:6889 or 0.0.0.0:6889";
+        return problem(format!("listener.address: `{}` {words}", written.address));
     };
     let vhost = match written.vhost.as_deref() {
         None => VHostName::root(),

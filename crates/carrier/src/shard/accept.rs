@@ -90,6 +90,10 @@ impl<N: Net> Shard<N> {
 
     /// Makes a link of a connection.
     fn admit(&mut self, stream: N::Stream, peer: IpAddr, port: u16) {
+        if self.draining.is_some() {
+            self.exchange.connections.fetch_sub(1, Ordering::Relaxed);
+            return self.doors.departed(self.desk.shard);
+        }
         let Some(plan) = self.wiring.ports.get(usize::from(port)).cloned() else { return };
         let speech = match plan.speak {
             Speak::Http { .. } => Speech::Http(http1::Decoder::default()),

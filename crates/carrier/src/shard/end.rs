@@ -7,12 +7,15 @@ use crate::net::{Net, Stream};
 use crate::shard::outgoing::Wrote;
 use crate::websocket::{self, Opcode};
 use dialect::{Effect, Event};
+use hub::Lane;
 use model::{CloseReason, LinkId};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// How long a link that has been closed is listened to, for the peer to take what it is owed.
+/// How long a link that has been closed and has sent everything is listened to, for the peer to end it too.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long a peer that is owed a last word may take nothing of it.
+pub(super) const STALL: Duration = Duration::from_secs(10);
 
 /// Stands for a close frame without a code (RFC 6455 §7.1.5).
 pub(super) const NO_CODE: u16 = 1005;
@@ -30,6 +33,18 @@ fn close_code(reason: CloseReason) -> u16 {
         CloseReason::TooBig => 1009,
         CloseReason::InternalFault => 1011,
         CloseReason::MemoryBudget => 1013,
+    }
+}
+
+/// The HTTP status for a request whose session ended before it was answered.
+fn status(reason: CloseReason) -> u16 {
+    match reason {
+        CloseReason::Done | CloseReason::Gone | CloseReason::Fault | CloseReason::Silent => 400,
+        CloseReason::Unauthorized | CloseReason::Kicked => 403,
+        CloseReason::TooBig => 413,
+        CloseReason::InternalFault => 500,
+        CloseReason::SlowConsumer | CloseReason::MemoryBudget | CloseReason::Draining => 503,
+        CloseReason::TimedOut => 504,
     }
 }
 
@@ -57,6 +72,7 @@ impl<N: Net> Shard<N> {
             match self.out.flush(slot, bound, &mut self.desk.counters) {
                 Wrote::All => self.after_write(slot),
                 Wrote::Some => {}
+                Wrote::TooSlow => self.too_slow.push(slot),
                 Wrote::Broken(reason) => self.broken.push((slot, reason)),
             }
         }
@@ -65,6 +81,9 @@ impl<N: Net> Shard<N> {
     /// A link can be written again.
     pub(super) fn write_more(&mut self, slot: u32) {
         let (wrote, missed) = self.out.write_more(slot, &mut self.desk.counters);
+        if let Some(link) = self.links.get_mut(slot as usize) {
+            link.heard = true;
+        }
         match wrote {
             Wrote::All => {
                 if missed > 0 {
@@ -74,7 +93,7 @@ impl<N: Net> Shard<N> {
                 }
                 self.after_write(slot);
             }
-            Wrote::Some => {}
+            Wrote::Some | Wrote::TooSlow => {}
             Wrote::Broken(reason) => self.broken.push((slot, reason)),
         }
     }
@@ -86,6 +105,7 @@ impl<N: Net> Shard<N> {
             && let Some(stream) = self.out.hot[slot as usize].stream.as_mut()
         {
             stream.finish();
+            self.set_deadline(slot, self.now.time + LINGER);
         }
     }
 
@@ -93,6 +113,12 @@ impl<N: Net> Shard<N> {
     pub(super) fn mend(&mut self) {
         while let Some((slot, reason)) = self.broken.pop() {
             self.lose_link(slot, reason);
+        }
+        while let Some(slot) = self.too_slow.pop() {
+            match self.links.get(slot as usize).map(|l| l.session) {
+                Some(NONE) | None => self.lose_link(slot, CloseReason::SlowConsumer),
+                Some(session) => self.end_session(session, CloseReason::SlowConsumer, None),
+            }
         }
         let share = self.limits.memory_budget / usize::from(self.exchange.shards()).max(1);
         while self.out.pending > share {
@@ -108,12 +134,13 @@ impl<N: Net> Shard<N> {
         self.drop_link(slot);
         let Some(s) = self.sessions.get_mut(session as usize) else { return };
         s.drop_link(slot);
-        let (link, lane) = (s.link, s.hearing);
-        if link == NONE && !s.outlives {
+        if s.link == NONE && !s.outlives {
             return self.end_session(session, reason, None);
         }
-        if let Some(lane) = lane {
-            self.desk.roster.set_hearing(session, link, if link == NONE { hub::Lane(0) } else { lane });
+        if s.hearing_on == slot && s.hearing.is_some() {
+            // What comes until the conversation has said how it goes on is told to it.
+            s.hearing = Some(Lane(0));
+            self.desk.roster.set_hearing(session, NONE, Lane(0));
         }
         let lost = LinkId { slot, generation };
         self.converse(session, None, |c, turn| c.on_event(Event::LinkLost(lost), turn));
@@ -150,7 +177,7 @@ impl<N: Net> Shard<N> {
 
     /// A conversation that ends may still speak, but ask for nothing.
     fn last_word(&mut self, newest: u32, effect: &Effect, turn: &dialect::Turn) {
-        if matches!(effect, Effect::Send { .. }) {
+        if matches!(effect, Effect::Send { .. } | Effect::Respond { .. }) {
             self.speak(newest, effect, turn);
         }
     }
@@ -170,11 +197,8 @@ impl<N: Net> Shard<N> {
             }
             Speech::Stream { chunked: true } => self.out.owe_new(slot, response::last_chunk),
             Speech::Http(_) if asking => {
-                let (status, detail) = match reason {
-                    CloseReason::TimedOut => (504, "no answer came in time"),
-                    CloseReason::Draining => (503, "the server is stopping"),
-                    _ => (500, "a fault of ours"),
-                };
+                let status = status(reason);
+                let detail = close_words(reason);
                 self.out.owe_new(slot, |out| response::problem(out, status, detail, true));
             }
             Speech::Stream { chunked: false } | Speech::Http(_) | Speech::Raw | Speech::Closing => {}
@@ -190,7 +214,7 @@ impl<N: Net> Shard<N> {
         link.pause = crate::link::Pause::default();
         link.unread = Vec::new();
         link.asking = None;
-        self.set_deadline(slot, self.now.time + LINGER);
+        self.set_deadline(slot, self.now.time + STALL);
         // What was not read yet is read to its end, or the kernel would reset the connection.
         self.read_later(slot);
         if self.out.is_clear(slot) {
@@ -243,6 +267,10 @@ impl<N: Net> Shard<N> {
     /// Says some of the goodbyes.
     pub(super) fn say_goodbyes(&mut self) {
         let Some(draining) = self.draining.as_mut() else { return };
+        if draining.left.is_empty() {
+            // Sessions that were on their way here when it began.
+            draining.left = self.sessions.iter().map(|(_, s)| s.id).collect();
+        }
         let keep = draining.left.len().saturating_sub(draining.per_turn);
         for id in draining.left.split_off(keep) {
             if self.session(id).is_some() {

@@ -19,6 +19,8 @@ pub(crate) enum Wrote {
     All,
     /// The rest waits for the reader.
     Some,
+    /// The reader is too slow: what was kept are whole messages, and there is no room for more.
+    TooSlow,
     /// The link is of no use any more.
     Broken(CloseReason),
 }
@@ -153,9 +155,8 @@ impl<S: Stream> Outgoing<S> {
             return self.keep(link, list.as_deref().unwrap_or_default(), last, 0, bound);
         }
         let list = list.unwrap_or_default();
-        let wrote = match write_stretches(stream, &self.arena, &list, last, counters) {
-            Ok(n) => n,
-            Err(_) => return Wrote::Broken(CloseReason::Gone),
+        let Ok(wrote) = write_stretches(stream, &self.arena, &list, last, counters) else {
+            return Wrote::Broken(CloseReason::Gone);
         };
         counters.bytes_out += wrote as u64;
         self.keep(link, &list, last, wrote, bound)
@@ -172,7 +173,8 @@ impl<S: Stream> Outgoing<S> {
             }
             let rest = Stretch { start: s.start + u32::try_from(cut).unwrap_or(0), end: s.end };
             if self.keep_one(link, rest, bound) == Pushed::Overflow {
-                return Wrote::Broken(CloseReason::SlowConsumer);
+                // Half a message can be followed by nothing, not even by a goodbye.
+                return if cut > 0 { Wrote::Broken(CloseReason::SlowConsumer) } else { Wrote::TooSlow };
             }
         }
         if self.hot[link as usize].outbox == NONE { Wrote::All } else { Wrote::Some }

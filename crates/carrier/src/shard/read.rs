@@ -76,7 +76,14 @@ impl<N: Net> Shard<N> {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         match link.speech {
             Speech::Http(_) if link.pause.asking => link.ended = true,
-            _ => self.lose_link(slot, CloseReason::Gone),
+            // It may still take its last word.
+            Speech::Closing if !self.out.is_clear(slot) => link.ended = true,
+            Speech::Http(_)
+            | Speech::Stream { .. }
+            | Speech::WebSocket(_)
+            | Speech::Raw
+            | Speech::Datagrams(_)
+            | Speech::Closing => self.lose_link(slot, CloseReason::Gone),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::link::{Asking, Speech};
 use crate::net::Net;
 use crate::websocket::{self, Role};
 use dialect::{Frame, Request, Response, Road, Span, Words};
-use model::{CloseReason, LinkId};
+use model::{CloseReason, LinkId, SessionId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -71,8 +71,7 @@ impl<N: Net> Shard<N> {
             return Ok(None);
         }
         let wiring = Arc::clone(&self.wiring);
-        let claims = |d: &&Box<dyn dialect::Dialect>| d.claims(request);
-        let found = self.guard(|| wiring.dialects.iter().position(|d| claims(&d)));
+        let found = self.guard(|| wiring.dialects.iter().position(|d| d.claims(request)));
         let nobody = "nothing is served at this path; a WebSocket, or /c/<channel>, would be";
         match found {
             Some(Some(i)) => Ok(Some(u8::try_from(i).unwrap_or(u8::MAX))),
@@ -100,7 +99,6 @@ impl<N: Net> Shard<N> {
     pub(super) fn respond(&mut self, slot: u32, response: &Response, body: &[u8]) {
         let headers = response.headers.iter().map(|(name, value)| (*name, value.as_ref()));
         self.respond_with(slot, response.status, headers, body);
-        self.release(slot);
     }
 
     fn respond_with<'a>(
@@ -133,8 +131,7 @@ impl<N: Net> Shard<N> {
             response::head(out, response.status, asking.http10, headers, Length::Chunked, true);
         });
         if asking.is_head {
-            self.release(slot);
-            return self.begin_close(slot);
+            return self.lose_head_stream(slot);
         }
         if let Some(link) = self.links.get_mut(slot as usize) {
             link.speech = Speech::Stream { chunked: !asking.http10 };
@@ -180,7 +177,7 @@ impl<N: Net> Shard<N> {
 
     /// A conversation finds that its request is for another session: prepares the link's move. What was read from
     /// it is added by those who know it.
-    pub(super) fn prepare_hand_over(&mut self, session: u32, slot: u32, to: model::SessionId) {
+    pub(super) fn prepare_hand_over(&mut self, session: u32, slot: u32, to: SessionId) {
         let Some(asking) = self.take_asking(slot) else { return };
         let Some(s) = self.sessions.get_mut(session as usize) else { return };
         let Some(conversation) = s.conversation.take() else { return };
@@ -217,9 +214,13 @@ impl<N: Net> Shard<N> {
         asking.map(|a| *a)
     }
 
-    /// The response is on its way: the next request can be read, or the link ends.
+    /// The response is on its way: the link is its session's no more; the next request can be read, or it ends.
     fn after_response(&mut self, slot: u32, close: bool) {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
+        let session = std::mem::replace(&mut link.session, crate::link::NONE);
+        if let Some(session) = self.sessions.get_mut(session as usize) {
+            session.drop_link(slot);
+        }
         link.pause.asking = false;
         if close || link.ended && link.unread.is_empty() {
             return self.begin_close(slot);
@@ -232,16 +233,18 @@ impl<N: Net> Shard<N> {
         }
     }
 
-    /// The session's request has been answered: the link is free for the next, and the session ends unless it has
-    /// other links or lives without.
-    fn release(&mut self, slot: u32) {
-        let Some(link) = self.links.get_mut(slot as usize) else { return };
-        let session = std::mem::replace(&mut link.session, crate::link::NONE);
-        let Some(s) = self.sessions.get_mut(session as usize) else { return };
-        s.drop_link(slot);
-        if s.links().next().is_none() && !s.outlives {
-            self.end_session(session, CloseReason::Done, None);
+    /// A session whose request has been answered ends, unless it has other links or lives without.
+    pub(super) fn end_if_done(&mut self, id: SessionId) {
+        let Some(session) = self.session(id) else { return };
+        if session.links().next().is_none() && !session.outlives {
+            self.end_session(id.slot, CloseReason::Done, None);
         }
+    }
+
+    /// A HEAD request for a stream: the head was the whole answer.
+    fn lose_head_stream(&mut self, slot: u32) {
+        let Some(session) = self.links.get(slot as usize).map(|l| l.session) else { return };
+        self.end_session(session, CloseReason::Done, None);
     }
 
     /// Writes one unit to a link, in the manner of what is spoken there.

@@ -9,7 +9,6 @@ use dialect::{Command, Conversation, Effect, Event, Hearing, Turn};
 use hub::Lane;
 use model::{CloseReason, Form, LinkId, SessionId, Ticket, Time};
 use node::{Applied, Caller, Entry, VHost};
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -63,9 +62,9 @@ impl<N: Net> Shard<N> {
         let Some(session) = self.sessions.get_mut(slot as usize) else { return };
         session.conversation = Some(conversation);
         let id = session.id;
-        if let Some(held) = session.held.as_mut() {
+        if session.is_held() {
             // An earlier turn waits: this one is applied after it.
-            held.push_back(turn);
+            session.waits().held.push_back(turn);
         } else {
             self.apply(id, turn);
         }
@@ -81,6 +80,8 @@ impl<N: Net> Shard<N> {
 
     /// Does what a turn asks for, in order. What meets a full inbox waits, and all that follows with it.
     fn apply(&mut self, id: SessionId, mut turn: Turn) {
+        let mut responded = false;
+        let patience = self.now.time + self.limits.answer_timeout;
         while let Some(effect) = turn.next_effect() {
             let Some(session) = self.session(id) else { break };
             let newest = session.link;
@@ -93,17 +94,13 @@ impl<N: Net> Shard<N> {
                 }
                 Effect::Hear(hearing) => self.set_hearing(id, hearing),
                 Effect::Hold => {
-                    let until = self.now.time + self.limits.answer_timeout;
-                    if let Some(session) = self.session(id) {
-                        session.hold_until = Some(until);
-                    }
-                    self.wake_session(id, until);
+                    session.waits().hold_until = Some(patience);
+                    self.wake_session(id, patience);
                     self.pause_links(id.slot);
                 }
                 Effect::Resume => {
-                    if let Some(session) = self.session(id) {
-                        session.hold_until = None;
-                    }
+                    session.waits().hold_until = None;
+                    session.tidy();
                     self.pause_links(id.slot);
                 }
                 Effect::Outlive(outlives) => session.outlives = outlives,
@@ -116,10 +113,16 @@ impl<N: Net> Shard<N> {
                 spoken @ (Effect::Send { .. }
                 | Effect::Respond { .. }
                 | Effect::Stream { .. }
-                | Effect::AcceptWebSocket { .. }) => self.speak(newest, &spoken, &turn),
+                | Effect::AcceptWebSocket { .. }) => {
+                    responded |= matches!(spoken, Effect::Respond { .. });
+                    self.speak(newest, &spoken, &turn);
+                }
             }
         }
         self.turns.push(turn);
+        if responded {
+            self.end_if_done(id);
+        }
     }
 
     /// Does what an effect says to a link.
@@ -189,7 +192,7 @@ impl<N: Net> Shard<N> {
             Applied::Done => None,
             Applied::Waiting(ticket) => {
                 let until = self.now.time + self.limits.answer_timeout;
-                session.waiting.push((ticket, until));
+                session.waits().answers.push((ticket, until));
                 self.wake_session(id, until);
                 None
             }
@@ -199,7 +202,7 @@ impl<N: Net> Shard<N> {
 
     fn hold_turn(&mut self, id: SessionId, turn: Turn) {
         let Some(session) = self.session(id) else { return };
-        session.held.get_or_insert_with(|| Box::new(VecDeque::new())).push_front(turn);
+        session.waits().held.push_front(turn);
         self.held.push(id.slot);
         self.pause_links(id.slot);
     }
@@ -208,14 +211,16 @@ impl<N: Net> Shard<N> {
     pub(super) fn resume_held(&mut self, slot: u32) {
         let Some(session) = self.sessions.get_mut(slot as usize) else { return };
         let id = session.id;
-        let mut turns = session.held.take().map(|t| *t).unwrap_or_default();
+        let mut turns = std::mem::take(&mut session.waits().held);
         while let Some(turn) = turns.pop_front() {
             self.apply(id, turn);
             let Some(session) = self.session(id) else { return };
-            if let Some(held) = session.held.as_mut() {
-                held.append(&mut turns);
-                return;
+            if session.is_held() {
+                return session.waits().held.append(&mut turns);
             }
+        }
+        if let Some(session) = self.session(id) {
+            session.tidy();
         }
         self.pause_links(slot);
     }
@@ -245,6 +250,7 @@ impl<N: Net> Shard<N> {
             Hearing::Form(form) => self.lane(form, link),
         };
         let Some(session) = self.session(id) else { return };
+        session.hearing_on = link;
         if session.hearing.replace(lane).is_none() {
             session.vhost.audience.fetch_add(1, Ordering::Relaxed);
         }
@@ -294,8 +300,10 @@ impl<N: Net> Shard<N> {
         let Some(session) = self.session(id) else { return };
         match answer {
             Answer::Late(verdict) => {
-                let Some(i) = session.waiting.iter().position(|w| w.0 == ticket) else { return };
-                session.waiting.swap_remove(i);
+                let Some(waits) = session.waits.as_mut() else { return };
+                let Some(i) = waits.answers.iter().position(|w| w.0 == ticket) else { return };
+                waits.answers.swap_remove(i);
+                session.tidy();
                 self.hear_answer(id, ticket, Answer::Admitted(verdict));
             }
             Answer::Admitted(Ok(principal)) => {

@@ -65,6 +65,10 @@ impl<N: Net> Shard<N> {
             }
             Speech::WebSocket(_) => self.check_life(slot),
             Speech::Stream { .. } | Speech::Raw | Speech::Datagrams(_) => {}
+            // A link that is closing goes on as long as its peer takes what it is owed.
+            Speech::Closing if !self.out.is_clear(slot) && std::mem::take(&mut link.heard) => {
+                self.set_deadline(slot, now + super::end::STALL);
+            }
             Speech::Closing => self.drop_link(slot),
         }
     }
@@ -91,17 +95,20 @@ impl<N: Net> Shard<N> {
             return;
         }
         session.timer = None;
-        if session.hold_until.is_some_and(|until| until <= now) {
-            return self.end_session(id.slot, CloseReason::TimedOut, None);
-        }
-        let late: Vec<_> = session.waiting.iter().filter(|w| w.1 <= now).map(|w| w.0).collect();
-        session.waiting.retain(|w| w.1 > now);
-        let next = session.waiting.iter().map(|w| w.1).chain(session.hold_until).min();
-        if let Some(at) = next {
-            self.wake_session(id, at);
-        }
-        for ticket in late {
-            self.refuse_waiting(id, ticket);
+        if let Some(waits) = session.waits.as_mut() {
+            if waits.hold_until.is_some_and(|until| until <= now) {
+                return self.end_session(id.slot, CloseReason::TimedOut, None);
+            }
+            let late: Vec<_> = waits.answers.iter().filter(|w| w.1 <= now).map(|w| w.0).collect();
+            waits.answers.retain(|w| w.1 > now);
+            let next = waits.answers.iter().map(|w| w.1).chain(waits.hold_until).min();
+            session.tidy();
+            if let Some(at) = next {
+                self.wake_session(id, at);
+            }
+            for ticket in late {
+                self.refuse_waiting(id, ticket);
+            }
         }
         self.converse(id.slot, None, |c, turn| {
             if c.wake_at().is_some_and(|at| at <= now) {
