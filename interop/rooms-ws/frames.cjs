@@ -67,7 +67,7 @@ run(async () => {
   broken.ws._socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe]));
   equal("text that is no UTF-8 is closed with 1007", (await soon(broken.closed, "the close")).code, 1007);
 
-  // A whole head and a frame behind it in one packet.
+  // A whole head and a frame behind it in one packet: nobody may speak WebSocket before the 101.
   const [host, port] = HERE.split(":");
   const socket = net.connect(Number(port), host);
   const masked = (text) => Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
@@ -76,14 +76,17 @@ run(async () => {
   const eager = fresh("eager");
   socket.write(Buffer.concat([Buffer.from(head), masked(`{"event":"subscribe","payload":["${eager}"]}`)]));
   let seen = "";
-  const answered = new Promise((resolve) => socket.on("data", (data) => {
-    seen += data.toString("latin1");
-    if (seen.includes(`Subscribed to ${eager}`)) resolve(true);
-  }));
-  await soon(answered, "the answer to a frame sent with the head");
-  check("a frame sent right behind the head is heard", seen.startsWith("HTTP/1.1 101 "), seen);
-  check("the key is answered as RFC 6455 says", /sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=/i.test(seen), seen);
+  socket.on("data", (data) => seen += data.toString("latin1"));
+  await soon(new Promise((resolve) => socket.on("end", resolve)), "the end of a connection that is too eager");
+  check("a frame sent right behind the head is refused", seen.startsWith("HTTP/1.1 400 "), seen);
   socket.destroy();
+
+  const polite = net.connect(Number(port), host);
+  polite.write(head);
+  const accepted = new Promise((resolve) => polite.once("data", (data) => resolve(data.toString("latin1"))));
+  const said = await soon(accepted, "the 101");
+  check("the key is answered as RFC 6455 says", /sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=/i.test(said), said);
+  polite.destroy();
 
   await b.nothingMore("nobody was hurt by any of this", a);
 });

@@ -51,7 +51,9 @@ fn status(reason: CloseReason) -> u16 {
 /// What a person reads beside the code.
 fn close_words(reason: CloseReason) -> &'static str {
     match reason {
-        CloseReason::Done | CloseReason::Gone | CloseReason::Fault | CloseReason::TooBig => "",
+        CloseReason::Done | CloseReason::Gone => "",
+        CloseReason::Fault => "the protocol was broken",
+        CloseReason::TooBig => "too big",
         CloseReason::SlowConsumer => "this client reads too slowly",
         CloseReason::MemoryBudget => "the server's memory budget is spent",
         CloseReason::Silent => "nothing was heard for too long",

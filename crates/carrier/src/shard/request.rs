@@ -142,6 +142,13 @@ impl<N: Net> Shard<N> {
 
     /// A conversation takes up a WebSocket.
     pub(super) fn accept_websocket(&mut self, slot: u32, protocol: Option<&str>) {
+        // Bytes that came before the 101 was written are no frames: the peer could not know that there would be one,
+        // and whoever sent them may not be who asked (T25).
+        if let Some(link) = self.links.get(slot as usize)
+            && !link.unread.is_empty()
+        {
+            return self.end_session(link.session, CloseReason::Fault, None);
+        }
         let Some(asking) = self.take_asking(slot) else { return };
         let Some(key) = asking.accept_key.as_deref() else {
             tracing::error!("a dialect accepted a WebSocket where none was asked for");
@@ -161,12 +168,6 @@ impl<N: Net> Shard<N> {
         if let Some(link) = self.links.get_mut(slot as usize) {
             link.speech = Speech::WebSocket(websocket::Decoder::new(Role::Server));
             link.pause.asking = false;
-            // Frames that came before the 101 was written belong to nobody: the peer could not know (T25).
-            let early = !std::mem::take(&mut link.unread).is_empty();
-            let session = link.session;
-            if early {
-                return self.end_session(session, CloseReason::Fault, Some(1002));
-            }
         }
         // Pings of connections that came together do not go out together.
         let interval = self.limits.ping_interval;
