@@ -1,5 +1,9 @@
 //! The command line, as people type it.
 
+mod bench;
+
+pub(crate) use bench::{Bench, Fan, Idle, Load, Pace, Pairs, Place, Rooms, Roster};
+
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -15,6 +19,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server
     Serve(Serve),
+    /// Measure a server that runs, or the server's own cost without a network
+    #[command(subcommand)]
+    Bench(Bench),
 }
 
 #[derive(Debug, Args)]

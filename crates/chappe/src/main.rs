@@ -1,5 +1,6 @@
 //! The program `chappe`. Reads the command line and hands on; does nothing itself.
 
+mod bench;
 mod cli;
 mod serve;
 
@@ -9,5 +10,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match cli::Cli::parse().command {
         cli::Command::Serve(options) => serve::serve(options),
+        cli::Command::Bench(what) => bench::bench(&what),
     }
 }

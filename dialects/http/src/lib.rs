@@ -42,6 +42,6 @@ impl Dialect for Http {
     }
 
     fn paste_line(&self, address: &str) -> String {
-        format!("curl -N http://{address}/c/chat & curl http://{address}/c/chat -d hello")
+        format!("curl -N http://{address}/c/chat & sleep 1; curl http://{address}/c/chat -d hello")
     }
 }

@@ -41,6 +41,6 @@ impl Dialect for Rooms {
     }
 
     fn paste_line(&self, address: &str) -> String {
-        format!(r#"echo '{{"event":"subscribe","payload":["chat"]}}' | websocat -n ws://{address}/"#)
+        format!(r#"npx wscat -c ws://{address}/ -w 600 -x '{{"event":"subscribe","payload":["chat"]}}'"#)
     }
 }

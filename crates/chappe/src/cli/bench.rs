@@ -1,0 +1,219 @@
+//! The arguments of `chappe bench`. The defaults are workloads that a laptop finishes in seconds.
+
+use clap::{Args, Subcommand};
+
+/// Rooms have names of six digits, so that all frames of a run are equally long.
+const ROOMS_MAX: i64 = 999_999;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// One publisher, one room, many members
+    Fan(Fan),
+    /// One publisher, many rooms with a few members each
+    Rooms(Rooms),
+    /// Pairs that answer each other, each in a room of its own
+    Pairs(Pairs),
+    /// Many connections that come, subscribe, and are silent
+    Idle(Idle),
+    /// Whether publishing to one room costs the same however many sessions there are (in process)
+    Roster(Roster),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fan {
+    /// Members of the room
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) members: u32,
+
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rooms {
+    /// Rooms, published to in turn
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=ROOMS_MAX))]
+    pub(crate) rooms: u32,
+
+    /// Members of each room
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) members: u32,
+
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pairs {
+    /// Pairs, each in a room of its own; each has one message on its way
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=ROOMS_MAX))]
+    pub(crate) rooms: u32,
+
+    #[command(flatten)]
+    pub(crate) load: Load,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Idle {
+    /// Connections in all
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) members: u32,
+
+    /// Rooms over which they are spread
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=ROOMS_MAX))]
+    pub(crate) rooms: u32,
+
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Roster {
+    /// Sessions of the large world; each is in one room
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) sessions: u32,
+
+    /// Sessions of the small world, to compare with
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) against: u32,
+
+    /// Members of each room, in both worlds
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) members: u32,
+
+    /// Times that both worlds are measured, one after the other
+    #[arg(long, value_name = "N", default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+
+    /// Messages of each round, all to one room
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) publishes: u32,
+
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How one publisher goes about it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Pace {
+    /// Messages written at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) burst: u32,
+
+    /// Messages that may be on their way to their members before the publisher waits
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) window: u32,
+
+    /// Publish so many messages a second, whatever becomes of them, instead of waiting for the window; latency
+    /// then counts from the moment a message was due
+    #[arg(long, value_name = "PER_SECOND", conflicts_with_all = ["window", "in_process"], value_parser = positive)]
+    pub(crate) rate: Option<f64>,
+}
+
+/// What is published, and for how long.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Load {
+    /// Bytes of each payload
+    #[arg(long, value_name = "BYTES", default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=65_536))]
+    pub(crate) size: u32,
+
+    /// Seconds that are measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = positive)]
+    pub(crate) seconds: f64,
+
+    /// Seconds before that, which are not
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = positive)]
+    pub(crate) warm: f64,
+}
+
+/// Where the server is, and what is printed.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    /// The server, which must be on this machine
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:6889/")]
+    pub(crate) url: String,
+
+    /// The server's process, for its CPU and memory
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
+
+    /// No sockets: run the server's shards in this process, over a network that discards what is written
+    #[arg(long, conflicts_with_all = ["url", "pid"])]
+    pub(crate) in_process: bool,
+
+    /// Shards of the server in this process
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "in_process", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) shards: u16,
+
+    /// Publish from so many threads of an embedding program, instead of from a connection
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "in_process", value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub(crate) threads: u16,
+
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("must be more than 0".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::{Bench, Cli, Command};
+    use clap::Parser;
+    use clap::error::ErrorKind;
+
+    fn read(words: &str) -> Result<Bench, ErrorKind> {
+        let cli = Cli::try_parse_from(format!("chappe bench {words}").split_whitespace());
+        match cli.map(|c| c.command) {
+            Ok(Command::Bench(bench)) => Ok(bench),
+            Ok(Command::Serve(_)) => Err(ErrorKind::InvalidSubcommand),
+            Err(e) => Err(e.kind()),
+        }
+    }
+
+    #[test]
+    fn defaults() {
+        let Ok(Bench::Fan(fan)) = read("fan") else { panic!("fan needs no arguments") };
+        assert_eq!((fan.members, fan.load.size, fan.pace.window, fan.pace.burst), (1000, 128, 64, 1));
+        assert_eq!(fan.place.url, "ws://127.0.0.1:6889/");
+        assert!(matches!(read("rooms --rooms 5"), Ok(Bench::Rooms(r)) if (r.rooms, r.members) == (5, 10)));
+        assert!(matches!(read("roster"), Ok(Bench::Roster(r)) if r.sessions == 1_000_000));
+    }
+
+    #[test]
+    fn what_makes_no_sense_together() {
+        for words in [
+            "fan --in-process --url ws://127.0.0.1:1/",
+            "fan --in-process --pid 1",
+            "fan --in-process --rate 5",
+            "fan --rate 5 --window 3",
+        ] {
+            assert_eq!(read(words).err(), Some(ErrorKind::ArgumentConflict), "{words}");
+        }
+        assert_eq!(read("fan --shards 2").err(), Some(ErrorKind::MissingRequiredArgument));
+        for words in ["fan --members 0", "rooms --rooms 1000000", "fan --size 31", "fan --seconds 0"] {
+            assert_eq!(read(words).err(), Some(ErrorKind::ValueValidation), "{words}");
+        }
+    }
+
+    #[test]
+    fn in_process() {
+        let Ok(Bench::Pairs(pairs)) = read("pairs --in-process --shards 3 --json") else { panic!("pairs") };
+        assert!(pairs.place.in_process && pairs.place.json);
+        assert_eq!(pairs.place.shards, 3);
+    }
+}
