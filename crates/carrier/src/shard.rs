@@ -43,8 +43,11 @@ use std::time::Duration;
 
 /// The buffer that every link is read into.
 const SCRATCH: usize = 64 << 10;
-/// Writes of one turn before the network is looked at again.
+/// Writes, and bytes written, of one turn before the network is looked at again.
 const WRITES: usize = 2048;
+const WRITTEN: u64 = 8 << 20;
+/// What the arena may hold before reading waits for the flush.
+const ARENA_FULL: usize = 4 << 20;
 /// How long a shard that holds publishers sleeps at most, in case a wake is missed.
 const HELD_WAIT: Duration = Duration::from_millis(5);
 

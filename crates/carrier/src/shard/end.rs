@@ -68,7 +68,11 @@ fn close_words(reason: CloseReason) -> &'static str {
 impl<N: Net> Shard<N> {
     /// Writes what links are owed. What does not fit into the turn goes with the next.
     pub(super) fn flush(&mut self) {
+        let written = self.desk.counters.bytes_out;
         for _ in 0..super::WRITES {
+            if self.desk.counters.bytes_out - written > super::WRITTEN {
+                return;
+            }
             let Some(slot) = self.out.next_touched() else { return };
             let bound = self.limits.pending_bytes;
             match self.out.flush(slot, bound, &mut self.desk.counters) {

@@ -10,6 +10,10 @@ use model::{CloseReason, LinkId};
 use std::io::{self, Read};
 use std::sync::Arc;
 
+/// What a delivery that a link has caused is charged against its budget for the turn, as if so many bytes had been
+/// read.
+const DELIVERY: usize = 16;
+
 impl<N: Net> Shard<N> {
     /// Reads a link until it has no more, its session holds, or others must have their turn.
     pub(super) fn read_link(&mut self, slot: u32) {
@@ -17,6 +21,10 @@ impl<N: Net> Shard<N> {
         if link.is_paused() {
             link.readable = true;
             return;
+        }
+        // BOUND: replies go to the arena; while it is full of them nobody is read who might ask for more.
+        if self.out.arena.len() > super::ARENA_FULL {
+            return self.read_later(slot);
         }
         link.heard = true;
         link.readable = false;
@@ -50,11 +58,13 @@ impl<N: Net> Shard<N> {
             self.desk.counters.reads += 1;
             self.desk.counters.bytes_in += n as u64;
             self.feed(slot, scratch.get_mut(..n).unwrap_or_default());
+            self.desk.commit();
+            let caused = self.desk.take_caused();
             // Fewer bytes than asked for: that was all, and more will be reported.
             if n < scratch.len() && !ended {
                 return;
             }
-            budget = budget.saturating_sub(n);
+            budget = budget.saturating_sub(caused.saturating_mul(DELIVERY).saturating_add(n));
             if budget == 0 {
                 return self.read_later(slot);
             }
