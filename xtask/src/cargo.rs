@@ -43,6 +43,17 @@ pub(crate) fn test(root: &Path, report: &mut Report) {
     });
 }
 
+/// Performs every play, and lets those that differ from what happens be rewritten.
+pub(crate) fn bless(root: &Path, report: &mut Report) {
+    let log = report.log("bless");
+    report.step("bless", || {
+        let mut command = cargo(root);
+        command.args(["test", "--workspace", "--no-fail-fast", "--test", "transcripts"]).env("BLESS", "1");
+        report::run(&mut command, &log, "what a play cannot expect must be mended by hand")?;
+        Ok("look at `git diff`".to_owned())
+    });
+}
+
 /// Builds the server and says where the binary is.
 pub(crate) fn build(root: &Path, report: &mut Report) -> Option<PathBuf> {
     let log = report.log("build");

@@ -23,7 +23,7 @@ cargo xtask tidy             the house rules and the floors (also a #[test], so 
 cargo xtask interop [NAME]   clients that others wrote, against the built server; NAME is a folder of interop/
                              or folder/script
 cargo xtask soak             (not yet) fuzz targets and load for hours
-cargo xtask bless            (not yet) rewrite the expected lines of transcripts from what happened";
+cargo xtask bless            rewrite the expected lines of transcripts from what happened; then look at `git diff`";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -36,7 +36,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root, &mut report),
         ["interop"] => interop(&root, None, &mut report),
         ["interop", name] => interop(&root, Some(name), &mut report),
-        ["soak" | "bless"] => {
+        ["bless"] => cargo::bless(&root, &mut report),
+        ["soak"] => {
             eprintln!(
                 "`cargo xtask {}` is not written yet; its place is the `match` in xtask/src/main.rs",
                 words[0]

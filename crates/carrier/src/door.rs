@@ -34,6 +34,8 @@ pub(crate) struct HandedOver<S> {
     pub(crate) asking: crate::link::Asking,
     pub(crate) request: OwnedRequest,
     pub(crate) unread: Vec<u8>,
+    /// What earlier requests were answered with and the peer has not taken yet.
+    pub(crate) owed: Vec<u8>,
     pub(crate) to: SessionId,
     /// Goes with the link, to be told if the session does not exist.
     pub(crate) conversation: Box<dyn Conversation>,

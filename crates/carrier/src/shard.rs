@@ -110,6 +110,10 @@ pub struct Shard<N: Net> {
     ready: VecDeque<u32>,
     /// Sessions with a turn that met a full inbox.
     held: Vec<u32>,
+    /// What the exchange said of relief when they were last tried.
+    relieved: usize,
+    /// The link whose request is being told: only that one can be handed over.
+    telling: Option<u32>,
     /// Lanes whose form could not be written, and how many messages that concerns.
     failed: Vec<(Lane, u64)>,
     /// Links whose readers are too slow.
@@ -167,6 +171,8 @@ impl<N: Net> Shard<N> {
             events: Vec::new(),
             ready: VecDeque::new(),
             held: Vec::new(),
+            relieved: 0,
+            telling: None,
             failed: Vec::new(),
             too_slow: Vec::new(),
             broken: Vec::new(),
@@ -222,7 +228,13 @@ impl<N: Net> Shard<N> {
     fn is_busy(&self) -> bool {
         let accepting = !self.open_ports.is_empty() && self.accept_again.is_none();
         let inside = !self.entries.is_empty() || !self.out.is_flushed();
-        inside || accepting || !self.ready.is_empty() || !self.broken.is_empty() || !self.too_slow.is_empty()
+        let ending = !self.broken.is_empty() || !self.too_slow.is_empty();
+        inside || accepting || ending || !self.ready.is_empty() || self.may_retry()
+    }
+
+    /// Whether a full inbox has become less full since the held publishers were last tried.
+    fn may_retry(&self) -> bool {
+        !self.held.is_empty() && self.exchange.relieved() != self.relieved
     }
 
     /// One turn of the loop.
@@ -240,7 +252,8 @@ impl<N: Net> Shard<N> {
         self.desk.commit();
         self.desk.ring();
         self.exchange.inbox(self.desk.shard).take(&mut self.entries);
-        if self.out.is_flushed() {
+        // What reads have owed already must not put deliveries off: a peer could owe itself something every turn.
+        if !self.out.is_amid_flush() {
             self.expand();
         }
         self.flush();
@@ -257,7 +270,8 @@ impl<N: Net> Shard<N> {
     /// Waits for the network, unless there is something to do already.
     fn wait(&mut self) -> io::Result<()> {
         let inbox = self.exchange.inbox(self.desk.shard);
-        let busy = self.is_busy() || !inbox.may_sleep() || !self.doors.is_empty(self.desk.shard);
+        let parcels = || !self.doors.is_empty(self.desk.shard);
+        let busy = self.is_busy() || !inbox.may_sleep() || parcels() || self.may_retry();
         let timeout = if busy {
             Some(Duration::ZERO)
         } else {
@@ -307,6 +321,7 @@ impl<N: Net> Shard<N> {
 
     /// Lets turns go on that met a full inbox.
     fn retry_held(&mut self) {
+        self.relieved = self.exchange.relieved();
         for slot in std::mem::take(&mut self.held) {
             self.resume_held(slot);
         }

@@ -2,7 +2,7 @@
 
 mod bench;
 
-pub(crate) use bench::{Bench, Fan, Idle, Load, Pace, Pairs, Place, Rooms, Roster};
+pub(crate) use bench::{Bench, Load, Pace, Place, Roster};
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;

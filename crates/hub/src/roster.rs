@@ -151,10 +151,14 @@ impl<C> Roster<C> {
 
     /// All that was published before has been handed out: the session hears from here.
     /// `false`: it is not joining (any more).
+    ///
+    /// Who joins, leaves and joins again before the first of these is finished has two memberships here; the one
+    /// that is to be left again was first.
     pub fn finish_join(&mut self, session: u32, channel: u32) -> bool {
         let seat = &mut self.seats[session as usize];
-        let joining = |m: &Membership| m.channel == channel && m.at == NOWHERE && !m.leaving;
-        let Some(back) = seat.memberships.iter().position(joining) else { return false };
+        let joining = |m: &Membership| m.channel == channel && m.at == NOWHERE;
+        let first = seat.memberships.iter().position(|m| joining(m) && m.leaving);
+        let Some(back) = first.or_else(|| seat.memberships.iter().position(joining)) else { return false };
         let members = &mut self.channels[channel as usize].members;
         seat.memberships[back].at = index(members.len());
         members.push(Member { session, link: seat.link, back: index(back), lane: seat.lane });
@@ -172,7 +176,9 @@ impl<C> Roster<C> {
     /// All that was published before has been handed out: the session hears nothing further.
     pub fn finish_leave(&mut self, session: u32, channel: u32) {
         let seat = &self.seats[session as usize];
-        if let Some(i) = seat.memberships.iter().position(|m| m.channel == channel && m.leaving) {
+        let leaving = |m: &Membership| m.channel == channel && m.leaving;
+        let first = seat.memberships.iter().position(|m| leaving(m) && m.at != NOWHERE);
+        if let Some(i) = first.or_else(|| seat.memberships.iter().position(leaving)) {
             self.drop_membership(session, i);
         }
     }

@@ -121,6 +121,8 @@ pub struct Exchange {
     backplane: Box<dyn Backplane>,
     /// How many inboxes are full: publishing looks at one number while all is well.
     congested: AtomicUsize,
+    /// How often an inbox was full and is so no more.
+    relieved: AtomicUsize,
     epochs: AtomicU64,
 }
 
@@ -162,6 +164,7 @@ impl Exchange {
             assigned: plan.assigned,
             backplane: plan.backplane,
             congested: AtomicUsize::new(0),
+            relieved: AtomicUsize::new(0),
             epochs,
         }
     }
@@ -199,11 +202,18 @@ impl Exchange {
     /// Notes that a shard has dealt with an entry of this weight.
     pub fn finish(&self, shard: u16, weight: usize) {
         if weight > 0 && self.inbox(shard).finish(weight, &self.limits, &self.congested) {
-            // Whoever holds publishers back tries again when woken.
+            // Whoever holds publishers back tries again: it looks at the count before it sleeps, and is woken after.
+            self.relieved.fetch_add(1, Ordering::SeqCst);
             self.inboxes.iter().for_each(|i| {
                 i.ring();
             });
         }
+    }
+
+    /// How often a full inbox has become less full: when that changes, publishers that are held try again.
+    #[must_use]
+    pub fn relieved(&self) -> usize {
+        self.relieved.load(Ordering::SeqCst)
     }
 
     /// Publishes from outside the shards: an embedding program, the backplane. Returns the members on this node;

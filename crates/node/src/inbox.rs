@@ -75,6 +75,8 @@ pub enum Answer {
         /// Members on this node.
         members: u32,
     },
+    /// The session without a link that was asked for exists.
+    Spawned(SessionId),
     /// A page of channels.
     Channels {
         /// The page.

@@ -137,7 +137,7 @@ impl<N: Net> Shard<N> {
 
     /// Takes in a link whose request is for a session of this shard.
     fn welcome(&mut self, over: HandedOver<N::Stream>) {
-        let HandedOver { stream, peer, port, asking, request, unread, to, conversation, dialect } = over;
+        let HandedOver { stream, peer, port, asking, request, unread, owed, to, conversation, dialect } = over;
         let speech = Speech::Http(http1::Decoder::default());
         let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
         let link = &mut self.links[slot as usize];
@@ -145,16 +145,27 @@ impl<N: Net> Shard<N> {
         link.pause.asking = true;
         link.unread = unread;
         let id = LinkId { slot, generation: link.generation };
+        self.out.owe_new(slot, |out| out.extend_from_slice(&owed));
+        self.telling = Some(slot);
         let there = self.sessions.get_mut(to.slot as usize).filter(|s| s.id == to);
         if let Some(session) = there {
             session.add_link(slot);
             link.session = to.slot;
+            link.pause.holding = session.holds();
+            // It is not needed any more. Somebody else's code may run there.
+            self.guard(move || drop(conversation));
             request.lend(|r| self.converse(to.slot, Some(id), |c, turn| c.on_frame(Frame::Request(r), turn)));
         } else {
             let vhost = Arc::clone(&self.wiring.ports[usize::from(port)].vhost);
             let Some(new) = self.seat(&vhost, dialect, Some(slot)) else { return };
             self.sessions[new as usize].conversation = Some(conversation);
             self.converse(new, Some(id), |c, turn| c.on_event(Event::NoSuchSession(to), turn));
+        }
+        self.telling = None;
+        if let Some(mut over) = self.leaving.take() {
+            over.request = request;
+            let unread = self.links.get_mut(slot as usize).map(|l| std::mem::take(&mut l.unread));
+            self.hand_over(slot, over, &unread.unwrap_or_default());
         }
     }
 
@@ -190,6 +201,10 @@ impl<N: Net> Shard<N> {
         };
         let link = &mut self.links[slot as usize];
         link.heard = true;
+        if link.is_paused() {
+            // Its session holds, and what was said meanwhile is not kept: lost, as datagrams are.
+            return;
+        }
         let (session, id) = (link.session, LinkId { slot, generation: link.generation });
         self.converse(session, Some(id), |c, turn| c.on_frame(Frame::Datagram(bytes), turn));
     }

@@ -167,10 +167,13 @@ impl<N: Net> Shard<N> {
             while let Some(effect) = said.and_then(|()| turn.next_effect()) {
                 self.last_word(newest, &effect, &turn);
             }
-            turn.reset(self.now, None);
-            self.turns.push(turn);
+            self.put_away(turn);
         }
-        let Some(session) = self.sessions.try_remove(slot as usize) else { return };
+        let Some(mut session) = self.sessions.try_remove(slot as usize) else { return };
+        if session.is_held() {
+            let held = session.waits.take();
+            self.guard(move || drop(held));
+        }
         if session.hearing.is_some() {
             session.vhost.audience.fetch_sub(1, Ordering::Relaxed);
         }

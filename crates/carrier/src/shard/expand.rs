@@ -35,11 +35,15 @@ pub(super) fn opcode(unit: Unit) -> Opcode {
     }
 }
 
-/// The wire bytes of a message in a form. `None`: the encoder panicked.
+/// The wire bytes of a message in a form: the publisher's own words where they are the form. `None`: the encoder
+/// panicked.
 fn encode(form: &Form, framing: Framing, message: &Message) -> Option<Bytes> {
     let parts = catch_unwind(AssertUnwindSafe(|| {
         let mut parts = model::Parts::default();
-        (form.encode)(message, &mut parts);
+        match message.verbatim.as_ref().filter(|v| form.verbatim == Some(v.dialect)) {
+            Some(words) => parts.add(Unit::Text, |out| out.extend_from_slice(&words.bytes)),
+            None => (form.encode)(message, &mut parts),
+        }
         parts
     }))
     .ok()?;
@@ -227,7 +231,7 @@ impl<N: Net> Shard<N> {
         let Some(lane) = s.hearing else { return };
         self.desk.counters.delivered += 1;
         let form = usize::from(lane.0).checked_sub(1).and_then(|l| self.lanes.get(l));
-        let (Some(&(form, framing)), link) = (form, s.link) else {
+        let (Some(&(form, framing)), link) = (form, s.hearing_on) else {
             return self.converse(session, None, |c, turn| c.on_event(Event::Deliver(delivery), turn));
         };
         let mut pen = Pen { form, framing, channel, policy, counters: &mut self.desk.counters };
@@ -235,6 +239,7 @@ impl<N: Net> Shard<N> {
         let written = pen.write(delivery, &mut self.out.arena);
         let stretch = self.out.arena.since(start);
         if !written {
+            self.desk.counters.panics += 1;
             self.converse(session, None, |c, turn| c.on_event(Event::Gap { missed: 1 }, turn));
         } else if link != NONE && !stretch.is_empty() {
             self.out.owe(link, stretch);
@@ -260,13 +265,18 @@ impl<N: Net> Shard<N> {
                     let counters = &mut self.desk.counters;
                     let policy = SlowPolicy::Disconnect;
                     let start = self.out.arena.end();
-                    Pen { form, framing, channel: 0, policy, counters }.write(delivery, &mut self.out.arena);
+                    let mut pen = Pen { form, framing, channel: 0, policy, counters };
+                    if !pen.write(delivery, &mut self.out.arena) {
+                        // Each is told apart that it missed something.
+                        apart.push(slot);
+                        continue;
+                    }
                     *known.insert(self.out.arena.since(start))
                 }
             };
             self.desk.counters.delivered += 1;
             if !stretch.is_empty() {
-                self.out.owe(s.link, stretch);
+                self.out.owe(s.hearing_on, stretch);
             }
         }
         for slot in apart {

@@ -58,6 +58,20 @@ impl<S> Outgoing<S> {
         self.touched.is_empty()
     }
 
+    /// Whether a flush has begun that is not over: some have what others are still owed.
+    pub(crate) fn is_amid_flush(&self) -> bool {
+        self.flushed > 0
+    }
+
+    /// What the link is owed, in order, for another shard to pay.
+    pub(crate) fn owed(&self, link: u32) -> Vec<u8> {
+        let Some(hot) = self.hot.get(link as usize) else { return Vec::new() };
+        let kept = self.outboxes.get(hot.outbox as usize).into_iter().flat_map(Outbox::stretches);
+        let earlier = self.lists.get(hot.earlier as usize).into_iter().flatten();
+        let fresh = earlier.chain([&hot.last]).map(|s| self.arena.get(*s));
+        kept.chain(fresh).flatten().copied().collect()
+    }
+
     /// Owes the link this stretch, after all that it is owed already.
     #[inline]
     pub(crate) fn owe(&mut self, link: u32, stretch: Stretch) {

@@ -109,7 +109,10 @@ impl<N: Net> Shard<N> {
                 return;
             }
             match &mut link.speech {
-                Speech::Http(_) => at += self.feed_http(slot, rest),
+                Speech::Http(_) => {
+                    at += self.feed_http(slot, rest);
+                    self.check_upgrade(slot, at < data.len());
+                }
                 Speech::WebSocket(_) => at += self.feed_websocket(slot, rest),
                 Speech::Raw => {
                     let (session, id) = (link.session, LinkId { slot, generation: link.generation });
@@ -117,6 +120,16 @@ impl<N: Net> Shard<N> {
                 }
                 Speech::Stream { .. } | Speech::Datagrams(_) | Speech::Closing => return,
             }
+        }
+    }
+
+    /// A WebSocket that was taken up at once ends when bytes came with its request: the 101 is not written yet.
+    fn check_upgrade(&mut self, slot: u32, more: bool) {
+        if let Some(link) = self.links.get(slot as usize)
+            && more
+            && matches!(link.speech, Speech::WebSocket(_))
+        {
+            self.end_session(link.session, CloseReason::Fault, None);
         }
     }
 
@@ -148,7 +161,10 @@ impl<N: Net> Shard<N> {
         }
         match progress {
             Ok(Progress::Complete) => link.awaited = Awaited::Request,
-            Ok(Progress::NeedMore) => {
+            Ok(more @ (Progress::NeedMore | Progress::Continue)) => {
+                if more == Progress::Continue {
+                    self.out.owe_new(slot, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
+                }
                 let (awaited, time) = match in_body {
                     true => (Awaited::Body, self.limits.body_timeout),
                     false => (Awaited::Head, self.limits.head_timeout),
@@ -156,9 +172,6 @@ impl<N: Net> Shard<N> {
                 if std::mem::replace(&mut link.awaited, awaited) != awaited {
                     self.set_deadline(slot, self.now.time + time);
                 }
-            }
-            Ok(Progress::Continue) => {
-                self.out.owe_new(slot, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
             }
             Err(refused) => {
                 self.desk.counters.rejected += 1;

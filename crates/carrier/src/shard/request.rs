@@ -5,7 +5,7 @@ use crate::door::{HandedOver, OwnedRequest, Parcel};
 use crate::gate::Gate;
 use crate::http1::response::{self, Length};
 use crate::http1::{Manner, Refused};
-use crate::link::{Asking, Speech};
+use crate::link::{Asking, Pause, Speech};
 use crate::net::Net;
 use crate::websocket::{self, Role};
 use dialect::{Frame, Request, Response, Road, Span, Words};
@@ -45,7 +45,9 @@ impl<N: Net> Shard<N> {
             }
         };
         let Some(session) = self.attach(&plan.vhost, dialect, Road::Http, Some(slot)) else { return };
+        self.telling = Some(slot);
         self.converse(session, Some(id), |c, turn| c.on_frame(Frame::Request(*request), turn));
+        self.telling = None;
         // The conversation may have found that the link belongs to another session.
         if let Some(over) = self.leaving.as_mut() {
             over.request = OwnedRequest::copy(request);
@@ -90,7 +92,13 @@ impl<N: Net> Shard<N> {
         let origin = asking.origin.filter(|_| refused.status != 403);
         let cors = cors(origin.as_deref());
         self.out.owe_new(slot, |out| {
+            let start = out.len();
             response::problem_with(out, refused.status, refused.detail, cors, close);
+            if asking.is_head
+                && let Some(head) = out[start..].windows(4).position(|w| w == b"\r\n\r\n")
+            {
+                out.truncate(start + head + 4);
+            }
         });
         self.after_response(slot, close);
     }
@@ -179,6 +187,11 @@ impl<N: Net> Shard<N> {
     /// A conversation finds that its request is for another session: prepares the link's move. What was read from
     /// it is added by those who know it.
     pub(super) fn prepare_hand_over(&mut self, session: u32, slot: u32, to: SessionId) {
+        if self.telling != Some(slot) {
+            // The request is not there any more to be told again.
+            tracing::error!("a dialect handed over a link when its request had been dealt with");
+            return self.answer_problem(slot, Refused { status: 503, detail: "the request must be made again" });
+        }
         let Some(asking) = self.take_asking(slot) else { return };
         let Some(s) = self.sessions.get_mut(session as usize) else { return };
         let Some(conversation) = s.conversation.take() else { return };
@@ -189,14 +202,15 @@ impl<N: Net> Shard<N> {
         link.session = crate::link::NONE;
         s.drop_link(slot);
         self.end_session(session, CloseReason::Done, None);
-        let unread = Vec::new();
-        let over = HandedOver { stream, peer, port, asking, request, unread, to, conversation, dialect };
+        let (unread, owed) = (Vec::new(), Vec::new());
+        let over = HandedOver { stream, peer, port, asking, request, unread, owed, to, conversation, dialect };
         self.leaving = Some(Box::new(over));
     }
 
     /// Sends the link on its way, with what was read from it and not looked at.
     pub(super) fn hand_over(&mut self, slot: u32, mut over: Box<HandedOver<N::Stream>>, unread: &[u8]) {
         over.unread = unread.to_vec();
+        over.owed = self.out.owed(slot);
         self.net.remove(&mut over.stream);
         let to = over.to.shard.min(self.exchange.shards() - 1);
         // The connection stays open: only the place here is given up.
@@ -222,7 +236,8 @@ impl<N: Net> Shard<N> {
         if let Some(session) = self.sessions.get_mut(session as usize) {
             session.drop_link(slot);
         }
-        link.pause.asking = false;
+        // Neither its question nor the holding of a session that it belonged to.
+        link.pause = Pause::default();
         if close || link.ended && link.unread.is_empty() {
             return self.begin_close(slot);
         }

@@ -54,17 +54,19 @@ impl<N: Net> Shard<N> {
         turn.reset(self.now, link);
         let wake = self.guard(|| {
             call(&mut *conversation, &mut turn);
-            (conversation.wake_at(), conversation)
+            conversation.wake_at()
         });
-        let Some((wake, conversation)) = wake else {
+        let Some(wake) = wake else {
+            // What it leaves may panic again, which must not happen while it is panicking.
+            self.guard(move || drop(conversation));
+            self.put_away(turn);
             return self.end_session(slot, CloseReason::InternalFault, None);
         };
         let Some(session) = self.sessions.get_mut(slot as usize) else { return };
         session.conversation = Some(conversation);
         let id = session.id;
         if session.is_held() {
-            // An earlier turn waits: this one is applied after it.
-            session.waits().held.push_back(turn);
+            self.queue(id, turn);
         } else {
             self.apply(id, turn);
         }
@@ -78,12 +80,41 @@ impl<N: Net> Shard<N> {
         self.sessions.get_mut(id.slot as usize).filter(|s| s.id == id)
     }
 
+    /// Keeps a turn behind an earlier one that waits. What it says first goes out at once: deliveries do not wait
+    /// either, and an answer must not come after what it announces.
+    fn queue(&mut self, id: SessionId, mut turn: Turn) {
+        let Some(newest) = self.session(id).map(|s| s.link) else { return };
+        while let Some(effect) = turn.next_effect() {
+            if !matches!(effect, Effect::Send { .. }) {
+                turn.put_back(effect);
+                if let Some(session) = self.session(id) {
+                    session.waits().held.push_back(turn);
+                }
+                return;
+            }
+            self.speak(newest, &effect, &turn);
+        }
+        self.put_away(turn);
+    }
+
+    /// Keeps a turn's memory. What was not done of it is given back under guard: somebody else's code may run there.
+    pub(super) fn put_away(&mut self, mut turn: Turn) {
+        if !turn.is_empty() {
+            let now = self.now;
+            self.guard(|| turn.reset(now, None));
+        }
+        self.turns.push(turn);
+    }
+
     /// Does what a turn asks for, in order. What meets a full inbox waits, and all that follows with it.
     fn apply(&mut self, id: SessionId, mut turn: Turn) {
         let mut responded = false;
         let patience = self.now.time + self.limits.answer_timeout;
         while let Some(effect) = turn.next_effect() {
-            let Some(session) = self.session(id) else { break };
+            let Some(session) = self.session(id) else {
+                turn.put_back(effect);
+                break;
+            };
             let newest = session.link;
             match effect {
                 Effect::Command { ticket, command } => {
@@ -107,6 +138,7 @@ impl<N: Net> Shard<N> {
                 Effect::HandOver(to) => {
                     if let Some(link) = turn.link.and_then(|l| self.link_slot(Some(l), NONE)) {
                         self.prepare_hand_over(id.slot, link, to);
+                        responded = true;
                     }
                 }
                 Effect::Close { reason, code } => self.end_session(id.slot, reason, code),
@@ -119,7 +151,7 @@ impl<N: Net> Shard<N> {
                 }
             }
         }
-        self.turns.push(turn);
+        self.put_away(turn);
         if responded {
             self.end_if_done(id);
         }
@@ -223,6 +255,8 @@ impl<N: Net> Shard<N> {
             session.tidy();
         }
         self.pause_links(slot);
+        // The turn in which it answered may have been one of those.
+        self.end_if_done(id);
     }
 
     fn spawn(&mut self, parent: SessionId, ticket: Option<Ticket>, conversation: Box<dyn Conversation>) {
@@ -236,7 +270,8 @@ impl<N: Net> Shard<N> {
         let id = child.id;
         self.desk.roster.set_address(slot, principal.and_then(|p| p.address));
         if let Some(ticket) = ticket {
-            self.converse(parent.slot, None, |c, t| c.on_event(Event::Spawned { ticket, session: id }, t));
+            let answer = node::Answer::Spawned(id);
+            self.exchange.push_and_wake(self.desk.shard, Entry::Answer { session: parent, ticket, answer });
         }
         // It has had no frame, so it is asked when it wants to begin.
         self.converse(slot, None, |_, _| {});
@@ -317,6 +352,10 @@ impl<N: Net> Shard<N> {
             }
             Answer::Admitted(Err(refusal)) | Answer::Refused(refusal) => {
                 let event = Event::Refused { ticket, refusal: &refusal };
+                self.converse(id.slot, None, |c, t| c.on_event(event, t));
+            }
+            Answer::Spawned(session) => {
+                let event = Event::Spawned { ticket, session };
                 self.converse(id.slot, None, |c, t| c.on_event(event, t));
             }
             Answer::Published { members } => {

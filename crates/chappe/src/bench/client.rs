@@ -1,7 +1,7 @@
 //! One client of a run: its handshake, its subscription, and what it hears. Knows nothing of the others.
 
 use super::histogram::Histogram;
-use super::sequence::Heard;
+use super::sequence::{Heard, UnderWay};
 use super::stamp::{self, Stamp};
 use super::timing::Stopwatch;
 use carrier::websocket::{self, Decoder, Item, Opcode, Role};
@@ -36,6 +36,10 @@ pub(super) struct Ear {
     pub(super) limits: Limits,
     pub(super) joined: usize,
     pub(super) delivered: u64,
+    /// By room, what has been sent and not been heard by all.
+    pub(super) under_way: Vec<UnderWay>,
+    /// Messages that all have heard.
+    pub(super) through: u64,
     pub(super) latency: Histogram,
     /// Clients that heard somebody, and the number they heard, when that is wanted.
     pub(super) answers: Option<Vec<(u32, u64)>>,
@@ -132,7 +136,8 @@ impl Client {
         let mut rest = head.split_off(end + HEAD_END.len());
         if !head.starts_with(b"HTTP/1.1 101") {
             let line = String::from_utf8_lossy(&head);
-            let words = format!("{} {}", line.lines().next().unwrap_or_default(), String::from_utf8_lossy(&rest));
+            let words =
+                format!("{} {}", line.lines().next().unwrap_or_default(), String::from_utf8_lossy(&rest));
             ear.complaint.get_or_insert(words);
             return Err(ErrorKind::ConnectionRefused.into());
         }
@@ -159,7 +164,8 @@ impl Client {
                 Ok(Some(item)) => item,
                 Ok(None) => return Ok(()),
                 Err(fault) => {
-                    ear.complaint.get_or_insert(format!("the server broke the WebSocket protocol: {}", fault.detail));
+                    ear.complaint
+                        .get_or_insert(format!("the server broke the WebSocket protocol: {}", fault.detail));
                     return Err(ErrorKind::InvalidData.into());
                 }
             };
@@ -167,7 +173,7 @@ impl Client {
                 Item::Text(text) => {
                     let prefix = self.room.and_then(|room| ear.prefixes.get(room as usize));
                     match prefix.and_then(|prefix| stamp::read(text.as_bytes(), prefix)) {
-                        Some(stamp) => ear.hear(&mut self.heard, self.index, stamp, now),
+                        Some(stamp) => ear.hear(&mut self.heard, (self.index, self.room), stamp, now),
                         None => ear.hear_words(&mut self.state, text),
                     }
                 }
@@ -188,8 +194,11 @@ impl Client {
 }
 
 impl Ear {
-    fn hear(&mut self, heard: &mut Heard, client: u32, stamp: Stamp, now: u64) {
+    fn hear(&mut self, heard: &mut Heard, (client, room): (u32, Option<u32>), stamp: Stamp, now: u64) {
         heard.hear(stamp.number);
+        if let Some(room) = room.and_then(|room| self.under_way.get_mut(room as usize)) {
+            self.through += room.arrive(stamp.number);
+        }
         self.delivered += 1;
         self.latency.add(now.saturating_sub(stamp.at));
         if let Some(answers) = &mut self.answers {

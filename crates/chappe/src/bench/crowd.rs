@@ -3,6 +3,7 @@
 use super::client::{Client, Ear};
 use super::histogram::Histogram;
 use super::progress::Progress;
+use super::sequence::UnderWay;
 use super::stamp;
 use super::target::Target;
 use super::timing::Stopwatch;
@@ -54,6 +55,8 @@ impl Crowd {
                 limits: Limits::default(),
                 joined: 0,
                 delivered: 0,
+                under_way: vec![UnderWay::default(); rooms as usize],
+                through: 0,
                 latency: Histogram::new(),
                 answers: None,
                 complaint: None,
@@ -71,7 +74,10 @@ impl Crowd {
 
     /// Brings these clients in, each with its room; those without one only publish. Returns when the server has
     /// acknowledged every one.
-    pub(super) fn join(&mut self, mut rooms: impl ExactSizeIterator<Item = Option<u32>>) -> Result<(), String> {
+    pub(super) fn join(
+        &mut self,
+        mut rooms: impl ExactSizeIterator<Item = Option<u32>>,
+    ) -> Result<(), String> {
         let all = self.clients.len() + rooms.len();
         let mut progress = Progress::new();
         let (mut joined, mut since) = (self.ear.joined, self.now());
@@ -109,8 +115,12 @@ impl Crowd {
             (None, _) if joined == 0 => {
                 format!("nobody answers at {address}: start `chappe serve`, or say where it is with --url")
             }
-            (None, io::ErrorKind::ConnectionReset) => format!("{CLOSED} by {address} after {joined} had joined"),
-            (None, _) => format!("no connection after {joined} had joined: {e}; is the descriptor limit too low?"),
+            (None, io::ErrorKind::ConnectionReset) => {
+                format!("{CLOSED} by {address} after {joined} had joined")
+            }
+            (None, _) => {
+                format!("no connection after {joined} had joined: {e}; is the descriptor limit too low?")
+            }
         }
     }
 

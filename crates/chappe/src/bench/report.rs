@@ -43,7 +43,7 @@ impl Report {
         why_not: &'static str,
     ) {
         let share = match sum {
-            Some(sum) if n > 0 => Value::Number(sum / n as f64, if sum / n as f64 >= 100.0 { 0 } else { 3 }),
+            Some(sum) if n > 0 => number(sum / n as f64),
             Some(_) => Value::Unknown("nothing was delivered"),
             None => Value::Unknown(why_not),
         };
@@ -67,10 +67,10 @@ impl Report {
         let width = self.lines.iter().map(|l| l.1.chars().count()).max().unwrap_or(0);
         for (_, words, value) in &self.lines {
             // Writing to a string cannot fail.
-            drop(writeln!(out, "{words:<width$}  {:>14}", people(value)));
+            writeln!(out, "{words:<width$}  {:>14}", people(value)).ok();
         }
         for remark in &self.remarks {
-            drop(write!(out, "\n{remark}\n"));
+            write!(out, "\n{remark}\n").ok();
         }
         out
     }
@@ -91,6 +91,16 @@ impl Report {
         object.insert("remarks".into(), self.remarks.clone().into());
         format!("{}\n", serde_json::Value::from(object))
     }
+}
+
+/// As many places behind the point as can mean something.
+fn number(n: f64) -> Value {
+    let places = match n.abs() {
+        n if n >= 100.0 => 0,
+        n if n >= 0.1 => 3,
+        _ => 5,
+    };
+    Value::Number(n, places)
 }
 
 fn people(value: &Value) -> String {

@@ -1,5 +1,7 @@
 //! Whether a member hears every message of its room, once and in order.
 
+use std::collections::VecDeque;
+
 /// What one member has heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Heard {
@@ -32,9 +34,50 @@ impl Heard {
     }
 }
 
+/// The messages of one room that some member has not heard.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UnderWay {
+    /// The number of the first of them.
+    first: u64,
+    /// For each, how many members have not.
+    left: VecDeque<u32>,
+}
+
+impl UnderWay {
+    /// One more message has been sent, to so many members.
+    pub(super) fn send(&mut self, members: u32) {
+        self.left.push_back(members);
+    }
+
+    /// One more member has heard a message. How many messages are through with that.
+    pub(super) fn arrive(&mut self, number: u64) -> u64 {
+        let Some(at) = number.checked_sub(self.first) else { return 0 };
+        let Some(left) = usize::try_from(at).ok().and_then(|at| self.left.get_mut(at)) else { return 0 };
+        *left = left.saturating_sub(1);
+        let mut through = 0;
+        while self.left.front() == Some(&0) {
+            self.left.pop_front();
+            self.first += 1;
+            through += 1;
+        }
+        through
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_through_when_all_have_heard_it() {
+        let mut room = UnderWay::default();
+        (0..3).for_each(|_| room.send(2));
+        assert_eq!([0, 1, 1].map(|n| room.arrive(n)), [0, 0, 0], "the first one is still under way");
+        assert_eq!(room.arrive(0), 2);
+        assert_eq!(room.arrive(0), 0, "a repeat");
+        assert_eq!(room.arrive(7), 0, "never sent");
+        assert_eq!([2, 2].map(|n| room.arrive(n)), [0, 1]);
+    }
 
     fn heard(numbers: &[u64]) -> (u64, u64, u64) {
         let mut h = Heard::default();

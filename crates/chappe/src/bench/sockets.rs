@@ -3,6 +3,7 @@
 //! One thread does it all, so it is often the limit itself; the report says when.
 
 use super::crowd::Crowd;
+use super::histogram::Histogram;
 use super::process;
 use super::progress::Progress;
 use super::report::{Report, Value};
@@ -17,6 +18,8 @@ use std::time::Duration;
 const WAIT: u64 = 50_000_000;
 /// Less than this cannot be waited for, only looked for.
 const SHORTEST: u64 = 1_000_000;
+/// Bytes of a write after which an open loop that is late writes on in the next turn.
+const WRITE: usize = 64 << 10;
 /// Nanoseconds without a delivery after which the rest counts as lost.
 const PATIENCE: u64 = 2_000_000_000;
 /// The share of a core above which the generator is the limit.
@@ -80,7 +83,12 @@ pub(super) fn run(work: &Work, target: Target, pid: Option<u32>) -> Result<Repor
     } else {
         run.go(&mut report)?;
     }
-    report.add_share(("bytes_per_session", "server bytes per session"), bytes, u64::from(work.sessions), NO_PID);
+    report.add_share(
+        ("bytes_per_session", "server bytes per session"),
+        bytes,
+        u64::from(work.sessions),
+        NO_PID,
+    );
     if let Some(complaint) = &run.crowd.ear.complaint {
         report.remark(format!("The server said: {complaint}"));
     }
@@ -128,9 +136,9 @@ impl Run<'_> {
         drop(progress);
         let last = self.snapshot();
         let first = first.unwrap_or(last);
-        report_latency(report, &self.crowd.ear.latency);
+        let latency = self.crowd.ear.latency.clone();
         self.settle()?;
-        self.report(first, last, report);
+        self.report(first, last, &latency, report);
         Ok(())
     }
 
@@ -170,49 +178,49 @@ impl Run<'_> {
         let mut text = Vec::with_capacity(prefix.len() + self.work.size + 2);
         stamp::write(&mut text, prefix, Stamp { number: *sent, at }, self.work.size);
         client::mask(&mut self.out, &text);
+        if let Some(under_way) = self.crowd.ear.under_way.get_mut(room as usize) {
+            under_way.send(self.work.members);
+        }
         *sent += 1;
         self.published += 1;
         self.owed += u64::from(self.work.members);
     }
 
-    /// Publishes what is due. Says when there will be more.
+    /// Publishes what is due, all with one write. Says when there will be more.
     fn publish(&mut self, now: u64) -> u64 {
         let publisher = self.work.sessions as usize;
-        let burst = u64::from(self.work.burst);
-        if self.work.kind == Kind::Pairs {
+        if self.work.kind == Kind::Pairs || self.crowd.is_behind(publisher) {
             return u64::MAX;
         }
-        while !self.crowd.is_behind(publisher) {
+        self.out.clear();
+        let next = loop {
             let at = match self.work.rate {
                 Some(rate) => {
                     let due = self.began + nanos_of(self.published as f64 / rate);
-                    if due > now {
-                        return due;
+                    if due > now || self.out.len() > WRITE {
+                        break due;
                     }
                     due
                 }
                 None => {
-                    let members = u64::from(self.work.members);
-                    let on_their_way = self.owed.saturating_sub(self.crowd.ear.delivered);
-                    if on_their_way + burst * members > u64::from(self.work.window) * members {
-                        return u64::MAX;
+                    let under_way = self.published - self.crowd.ear.through;
+                    if under_way + u64::from(self.work.burst) > u64::from(self.work.window) {
+                        break u64::MAX;
                     }
-                    self.crowd.now()
+                    now
                 }
             };
-            self.out.clear();
-            for _ in 0..burst {
+            for _ in 0..self.work.burst {
                 self.write(self.next_room, at);
                 self.next_room = (self.next_room + 1) % self.work.rooms;
             }
+        };
+        if !self.out.is_empty() {
             let out = std::mem::take(&mut self.out);
-            let sent = self.crowd.send(publisher, &out);
+            self.crowd.send(publisher, &out);
             self.out = out;
-            if !sent {
-                return u64::MAX;
-            }
         }
-        u64::MAX
+        next
     }
 
     /// Waits for what is still on its way.
@@ -228,13 +236,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn report(&self, first: Snapshot, last: Snapshot, report: &mut Report) {
+    fn report(&self, first: Snapshot, last: Snapshot, latency: &Histogram, report: &mut Report) {
         let seconds = (last.at - first.at) as f64 / 1e9;
         let delivered = last.delivered - first.delivered;
         report.add("published", "published", last.published - first.published);
         report.add("delivered", "delivered", delivered);
         report.add("delivered_per_second", "delivered/s", Value::Number(delivered as f64 / seconds, 0));
         self.report_losses(report);
+        report_latency(report, latency);
         let cpu = micros(last.server_cpu, first.server_cpu);
         let words = ("server_cpu_us", "server CPU µs per delivered message");
         report.add_share(words, cpu, delivered, NO_PID);
@@ -277,4 +286,57 @@ impl Run<'_> {
 
 fn micros(later: Option<u64>, earlier: Option<u64>) -> Option<f64> {
     later.zip(earlier).map(|(later, earlier)| later.saturating_sub(earlier) as f64 / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Load, Pace};
+    use server::config::Config;
+    use server::{Running, Settings};
+
+    const LOAD: Load = Load { size: 64, seconds: 0.05, warm: 0.01 };
+
+    /// A server at a port that is free.
+    fn serve() -> (Running, Target) {
+        let mut settings = Settings::resolve(&Config::default()).unwrap();
+        settings.shards = 2;
+        settings.listeners.retain(|l| l.address.is_ipv4());
+        settings.listeners.iter_mut().for_each(|l| l.address.set_port(0));
+        let running = server::start(settings).unwrap();
+        let target = Target::parse(&format!("ws://{}/", running.addresses()[0])).unwrap();
+        (running, target)
+    }
+
+    #[test]
+    fn nothing_is_lost_in_a_server_that_runs() {
+        let (running, target) = serve();
+        let pace = Pace { burst: 2, window: 8, rate: None };
+        let steady = Pace { burst: 1, window: 8, rate: Some(1000.0) };
+        for work in [
+            Work::published(Kind::Fan, (1, 5), &LOAD, &pace),
+            Work::published(Kind::Rooms, (3, 2), &LOAD, &steady),
+            Work::pairs(3, &LOAD),
+            Work::idle(200, 10),
+        ] {
+            let report = run(&work, target.clone(), Some(std::process::id())).unwrap();
+            assert!(!report.failed, "{work:?}\n{}", report.table());
+            if work.kind != Kind::Idle {
+                for key in ["lost", "gaps", "repeats", "closed"] {
+                    assert_eq!(report.value(key), Some(&Value::Count(0)), "{work:?} {key}");
+                }
+            }
+        }
+        running.exchange().drain();
+        running.wait().unwrap();
+    }
+
+    #[test]
+    fn nobody_there() {
+        let (running, target) = serve();
+        running.exchange().drain();
+        running.wait().unwrap();
+        let words = run(&Work::idle(1, 1), target, None).unwrap_err();
+        assert!(words.contains("start `chappe serve`"), "{words}");
+    }
 }

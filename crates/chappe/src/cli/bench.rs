@@ -92,11 +92,12 @@ pub(crate) struct Roster {
     pub(crate) members: u32,
 
     /// Times that both worlds are measured, one after the other
-    #[arg(long, value_name = "N", default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
 
-    /// Messages of each round, all to one room
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Messages of each round, all to one room. Few, so that most rounds are over before the system lets
+    /// somebody else have the core
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) publishes: u32,
 
     /// Print one JSON object instead of a table
@@ -107,11 +108,11 @@ pub(crate) struct Roster {
 /// How one publisher goes about it.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Pace {
-    /// Messages written at once
+    /// Messages written at once, at least
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) burst: u32,
 
-    /// Messages that may be on their way to their members before the publisher waits
+    /// Messages that some of their members have not heard, above which the publisher waits
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) window: u32,
 

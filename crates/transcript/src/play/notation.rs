@@ -83,7 +83,8 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         let (method, rest) = line.split_once(' ')?;
-        let (target, rest) = if rest.starts_with('[') { ("/", rest) } else { rest.split_once(' ').unwrap_or((rest, "")) };
+        let (target, rest) =
+            if rest.starts_with('[') { ("/", rest) } else { rest.split_once(' ').unwrap_or((rest, "")) };
         let (headers, body) = headers(rest);
         let upper = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
         (upper && target.starts_with('/')).then_some(Self { method, target, headers, body })

@@ -150,7 +150,8 @@ impl Play {
         }
         let line = format!("GET {by}");
         if !by.is_empty() && Request::parse(&line).is_none_or(|r| !r.body.is_empty()) {
-            let fix = "after the dialect comes a path, then headers: `+ A rooms /?token=x [Origin: http://y]`";
+            let fix =
+                "after the dialect comes a path, then headers: `+ A rooms /?token=x [Origin: http://y]`";
             return flaw(format!("`{by}` is no way to enter"), fix);
         }
         self.cast.push(name.to_owned());
@@ -236,10 +237,7 @@ fn time(rest: &str) -> Result<Deed, Flaw> {
     });
     match passed {
         Some(passed) => Ok(Deed::Pass(passed)),
-        None => flaw(
-            format!("`@{rest}` is no time"),
-            "write `@+25s` (or ms, m, h), `@ tick` or `@ drain`",
-        ),
+        None => flaw(format!("`@{rest}` is no time"), "write `@+25s` (or ms, m, h), `@ tick` or `@ drain`"),
     }
 }
 

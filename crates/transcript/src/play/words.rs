@@ -39,14 +39,17 @@ pub(crate) fn literally(words: &str) -> String {
     let mut rest = words;
     while let Some((before, after)) = rest.split_once('$') {
         line.push_str(before);
-        line.push_str(if after.starts_with(|c: char| c == '$' || is_of_name(c)) { "$$" } else { "$" });
+        line.push_str(if after.starts_with('$') || !name(after).is_empty() { "$$" } else { "$" });
         rest = after;
     }
     line + rest
 }
 
-fn is_of_name(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'
+/// The name at the beginning of `text`: a small letter, then small letters, digits and underscores.
+fn name(text: &str) -> &str {
+    let is_of_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let end = text.find(|c| !is_of_name(c)).unwrap_or(text.len());
+    text.get(..end).filter(|n| n.starts_with(|c: char| c.is_ascii_lowercase())).unwrap_or_default()
 }
 
 fn pieces(text: &str) -> Vec<Piece> {
@@ -55,7 +58,7 @@ fn pieces(text: &str) -> Vec<Piece> {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         let after = rest.get(c.len_utf8()..).unwrap_or_default();
-        let name = after.split(|c| !is_of_name(c)).next().unwrap_or_default();
+        let name = name(after);
         let piece = match c {
             '…' => Some(Piece::Anything),
             '$' if !name.is_empty() => Some(Piece::Named(name.to_owned())),
@@ -129,7 +132,7 @@ mod tests {
             ("again $sid.", "again 7-8.", true),
             ("$new", "", false),
             ("$$sid", "$sid", true),
-            ("$5 $", "$5 $", false),
+            ("$5 $", "$5 $", true),
             ("5 $ €", "5 $ €", true),
         ] {
             assert_eq!(matches(expected, heard, &mut names), fit, "{expected} {heard}");
