@@ -5,6 +5,7 @@
 use crate::arena::Stretch;
 use crate::http1;
 use crate::websocket;
+use hub::Allowance;
 use model::Time;
 use std::net::{IpAddr, SocketAddr};
 
@@ -87,6 +88,8 @@ pub(crate) struct Link {
     pub(crate) speech: Speech,
     pub(crate) pause: Pause,
     pub(crate) asking: Option<Box<Asking>>,
+    /// What the sessions of its requests may still publish this second, one after the other.
+    pub(crate) allowance: Allowance,
     /// Read, but not looked at while reading is paused.
     pub(crate) unread: Vec<u8>,
     pub(crate) port: u16,
@@ -117,6 +120,7 @@ impl Link {
             speech,
             pause: Pause::default(),
             asking: None,
+            allowance: Allowance::default(),
             unread: Vec::new(),
             port,
             peer,

@@ -142,11 +142,8 @@ impl Desk {
             self.refuse(caller.session, ticket, refusal);
             return Applied::Done;
         }
-        let Some(channel) = self.find(caller.vhost, name) else {
-            self.unheard(caller, ticket, name);
-            return Applied::Done;
-        };
-        if self.exchange.must_hold(&channel) {
+        let channel = self.find(caller.vhost, name);
+        if channel.as_ref().is_some_and(|c| self.exchange.must_hold(c)) {
             self.counters.held += 1;
             return Applied::Held(Command::Publish { channel: span, draft });
         }
@@ -154,6 +151,10 @@ impl Desk {
             self.refuse(caller.session, ticket, Refusal::TooFast);
             return Applied::Done;
         }
+        let Some(channel) = channel else {
+            self.unheard(caller, ticket, name);
+            return Applied::Done;
+        };
         let delivery = Arc::new(draw_up(caller, Some(channel.name.clone()), draft));
         self.gather(caller.vhost, channel, delivery);
         if let Some(ticket) = ticket {

@@ -121,6 +121,10 @@ impl Play {
 
     /// Everybody reads all there is, until nobody has anything more to say.
     fn finish(&mut self) {
+        for client in self.observers.iter().chain(&self.clients) {
+            client.peer().set_room(1 << 20);
+            client.peer().set_piece(1 << 20);
+        }
         loop {
             self.stage.settle();
             let before = self.stage.counters().bytes_out;

@@ -137,7 +137,8 @@ impl<N: Net> Shard<N> {
 
     /// Takes in a link whose request is for a session of this shard.
     fn welcome(&mut self, over: HandedOver<N::Stream>) {
-        let HandedOver { stream, peer, port, asking, request, unread, owed, to, conversation, dialect } = over;
+        let HandedOver { stream, peer, port, asking, request, unread, owed, to, conversation, dialect } =
+            over;
         let speech = Speech::Http(http1::Decoder::default());
         let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
         let link = &mut self.links[slot as usize];

@@ -17,6 +17,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long a peer that is owed a last word may take nothing of it.
 pub(super) const STALL: Duration = Duration::from_secs(10);
 
+/// Room for a last word beyond the bound, so that a reader who is cut for having met it is told.
+const GOODBYE: usize = 1 << 10;
+
 /// Stands for a close frame without a code (RFC 6455 §7.1.5).
 pub(super) const NO_CODE: u16 = 1005;
 
@@ -48,6 +51,23 @@ fn status(reason: CloseReason) -> u16 {
     }
 }
 
+/// Whether a stream that ends for this reason has said all that there was to say.
+fn ends_whole(reason: CloseReason) -> bool {
+    match reason {
+        CloseReason::Done | CloseReason::Draining => true,
+        CloseReason::Gone
+        | CloseReason::Fault
+        | CloseReason::TooBig
+        | CloseReason::SlowConsumer
+        | CloseReason::MemoryBudget
+        | CloseReason::Silent
+        | CloseReason::TimedOut
+        | CloseReason::Unauthorized
+        | CloseReason::Kicked
+        | CloseReason::InternalFault => false,
+    }
+}
+
 /// What a person reads beside the code.
 fn close_words(reason: CloseReason) -> &'static str {
     match reason {
@@ -74,7 +94,8 @@ impl<N: Net> Shard<N> {
                 return;
             }
             let Some(slot) = self.out.next_touched() else { return };
-            let bound = self.limits.pending_bytes;
+            let closing = self.links.get(slot as usize).is_some_and(|l| matches!(l.speech, Speech::Closing));
+            let bound = self.limits.pending_bytes + if closing { GOODBYE } else { 0 };
             match self.out.flush(slot, bound, &mut self.desk.counters) {
                 Wrote::All => self.after_write(slot),
                 Wrote::Some => {}
@@ -204,13 +225,16 @@ impl<N: Net> Shard<N> {
                     _ => websocket::close(out, code, close_words(reason)),
                 });
             }
-            Speech::Stream { chunked: true } => self.out.owe_new(slot, response::last_chunk),
+            // Without its last chunk a reader knows that the body is not whole.
+            Speech::Stream { chunked: true } if ends_whole(reason) => {
+                self.out.owe_new(slot, response::last_chunk);
+            }
             Speech::Http(_) if asking => {
                 let status = status(reason);
                 let detail = close_words(reason);
                 self.out.owe_new(slot, |out| response::problem(out, status, detail, true));
             }
-            Speech::Stream { chunked: false } | Speech::Http(_) | Speech::Raw | Speech::Closing => {}
+            Speech::Stream { .. } | Speech::Http(_) | Speech::Raw | Speech::Closing => {}
             Speech::Datagrams(_) => return self.drop_link(slot),
         }
         self.begin_close(slot);

@@ -190,7 +190,8 @@ impl<N: Net> Shard<N> {
         if self.telling != Some(slot) {
             // The request is not there any more to be told again.
             tracing::error!("a dialect handed over a link when its request had been dealt with");
-            return self.answer_problem(slot, Refused { status: 503, detail: "the request must be made again" });
+            return self
+                .answer_problem(slot, Refused { status: 503, detail: "the request must be made again" });
         }
         let Some(asking) = self.take_asking(slot) else { return };
         let Some(s) = self.sessions.get_mut(session as usize) else { return };
@@ -203,7 +204,8 @@ impl<N: Net> Shard<N> {
         s.drop_link(slot);
         self.end_session(session, CloseReason::Done, None);
         let (unread, owed) = (Vec::new(), Vec::new());
-        let over = HandedOver { stream, peer, port, asking, request, unread, owed, to, conversation, dialect };
+        let over =
+            HandedOver { stream, peer, port, asking, request, unread, owed, to, conversation, dialect };
         self.leaving = Some(Box::new(over));
     }
 
@@ -235,6 +237,7 @@ impl<N: Net> Shard<N> {
         let session = std::mem::replace(&mut link.session, crate::link::NONE);
         if let Some(session) = self.sessions.get_mut(session as usize) {
             session.drop_link(slot);
+            link.allowance = session.allowance;
         }
         // Neither its question nor the holding of a session that it belonged to.
         link.pause = Pause::default();

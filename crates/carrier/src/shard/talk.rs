@@ -37,6 +37,7 @@ impl<N: Net> Shard<N> {
         self.desk.counters.attached += 1;
         if let Some(link) = link.and_then(|l| self.links.get_mut(l as usize)) {
             link.session = slot;
+            self.sessions[slot as usize].allowance = link.allowance;
         }
         Some(slot)
     }

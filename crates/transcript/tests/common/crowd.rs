@@ -219,10 +219,16 @@ impl Client {
                 let Some(first) = ids.first() else { continue };
                 let at = order.iter().skip(from).position(|i| i == first);
                 let at = at.map(|a| a + from);
-                let at = at.unwrap_or_else(|| panic!("client {}: {first:?} of {channel} is out of order", self.id));
+                let at = at
+                    .unwrap_or_else(|| panic!("client {}: {first:?} of {channel} is out of order", self.id));
                 from = at + ids.len();
                 let expected = order.get(at..from);
-                assert_eq!(Some(&ids[..]), expected, "client {} in {channel}: lost, doubled or swapped", self.id);
+                assert_eq!(
+                    Some(&ids[..]),
+                    expected,
+                    "client {} in {channel}: lost, doubled or swapped",
+                    self.id
+                );
                 let goes_on = stay.inside && n + 1 == stay.heard.len();
                 if goes_on && !self.gone && self.closed.is_none() {
                     assert_eq!(from, order.len(), "client {} has not heard the end of {channel}", self.id);

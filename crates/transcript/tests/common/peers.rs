@@ -191,6 +191,11 @@ impl Http {
         self.bytes.append(&mut self.peer.read(max));
     }
 
+    /// All that has come, as it came.
+    pub(crate) fn take_bytes(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.bytes)).into_owned()
+    }
+
     /// The whole responses that have come, one after the other. An open-ended one is the last, as far as it came.
     pub(crate) fn responses(&mut self) -> Vec<Response> {
         self.pull(usize::MAX);
