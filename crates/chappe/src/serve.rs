@@ -3,15 +3,21 @@
 use crate::cli;
 use server::config::{Config, Listener};
 use server::{Settings, banner, start};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 /// Runs the server until a signal ends it. 0: it ended cleanly; 1: it could not start or go on; 2: the
 /// configuration is wrong.
 pub(crate) fn serve(options: cli::Serve) -> ExitCode {
-    let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = match EnvFilter::try_new(&options.log) {
+        Ok(filter) => filter,
+        Err(e) => {
+            return fail(2, &format!("--log `{}`: {e}; write it as `info` or `carrier=debug`", options.log));
+        }
+    };
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     let settings = match settings(options) {
         Ok(settings) => settings,
         Err(words) => return fail(2, &words),
