@@ -70,14 +70,14 @@ pub(crate) struct Pause {
     pub(crate) holding: bool,
 }
 
-/// What of an HTTP request is awaited. The clock is set when this changes, so that drips do not wind it up.
+/// What of an HTTP request, or of a WebSocket message, is awaited. The clock is set when this changes, so that drips do not wind it up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awaited {
     /// Its first byte.
     Request,
     /// The rest of its head.
     Head,
-    /// The rest of its body.
+    /// The rest of its body, or of the message.
     Body,
 }
 

@@ -139,6 +139,8 @@ pub struct Shard<N: Net> {
 struct Draining {
     left: Vec<SessionId>,
     per_turn: usize,
+    /// When links end whose peers have not taken their goodbye.
+    until: Time,
 }
 
 impl<N: Net> Shard<N> {
@@ -278,8 +280,8 @@ impl<N: Net> Shard<N> {
             let timer = self.wheel.wait(self.now.time);
             let held = (!self.held.is_empty()).then_some(HELD_WAIT);
             let accept = self.accept_again.map(|at| at.since(self.now.time).max(HELD_WAIT));
-            let goodbyes = self.draining.as_ref().is_some_and(|d| !d.left.is_empty());
-            timer.into_iter().chain(held).chain(accept).chain(goodbyes.then_some(tick::DRAIN_STEP)).min()
+            let goodbyes = self.draining.as_ref().map(|_| tick::DRAIN_STEP);
+            timer.into_iter().chain(held).chain(accept).chain(goodbyes).min()
         };
         let waited = self.net.wait(timeout, &mut self.events);
         self.exchange.inbox(self.desk.shard).is_awake();

@@ -203,7 +203,7 @@ fn a_session_that_hands_on_what_was_handed_to_it_does_not_confuse_anybody() {
     let there = who(&mut stage, &mut other);
     let mut bystander = Http::new(stage.connect());
     bystander.get("/puppet?do=stream;say+open");
-    let mut http = Http::new(stage.connect());
+    let http = Http::new(stage.connect());
     http.get(&format!("/puppet?do=handover+{id}&then=handover+{there}"));
     stage.settle();
     for _ in 0..3 {

@@ -200,6 +200,7 @@ fn in_the_encoder_of_a_form_its_members_are_told_of_a_gap_and_the_others_hear() 
         assert_eq!(messages, ["half tea@1 1", "half tea@3 3"]);
     }
     assert_eq!(stage.counters().closed.iter().sum::<u64>(), 0, "no session ends");
+    assert_eq!(stage.counters().panics, 3, "each is counted once, whatever the members and shards");
 }
 
 #[test]
@@ -212,4 +213,5 @@ fn in_the_encoder_of_a_broadcast_everybody_concerned_is_told_of_a_gap() {
     for b in &mut brittle {
         assert_eq!(b.heard(), ["gap 1"]);
     }
+    assert_eq!(stage.counters().panics, 1);
 }

@@ -294,7 +294,8 @@ impl<N: Net> Shard<N> {
             .filter_map(|(slot, _)| u32::try_from(slot).ok())
             .collect();
         idle.into_iter().for_each(|slot| self.begin_close(slot));
-        self.draining = Some(Draining { left, per_turn });
+        let until = self.now.time + self.limits.drain_timeout;
+        self.draining = Some(Draining { left, per_turn, until });
     }
 
     /// Says some of the goodbyes.
@@ -309,6 +310,18 @@ impl<N: Net> Shard<N> {
             if self.session(id).is_some() {
                 self.end_session(id.slot, CloseReason::Draining, None);
             }
+        }
+        self.end_drain();
+    }
+
+    /// The time for goodbyes is over: who has not taken his goes without.
+    fn end_drain(&mut self) {
+        if self.draining.as_ref().is_none_or(|d| self.now.time < d.until) {
+            return;
+        }
+        let left = self.links.iter().filter_map(|(slot, _)| u32::try_from(slot).ok());
+        for slot in left.collect::<Vec<_>>() {
+            self.lose_link(slot, CloseReason::Draining);
         }
     }
 }

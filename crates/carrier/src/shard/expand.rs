@@ -81,7 +81,9 @@ impl Pen<'_> {
             let (form, framing, counters) = (self.form, self.framing, &mut *self.counters);
             let bytes = delivery.form(form, framing, |message| {
                 counters.encoded += 1;
-                encode(form, framing, message)
+                let bytes = encode(form, framing, message);
+                counters.panics += u64::from(bytes.is_none());
+                bytes
             });
             let Some(bytes) = bytes else { return false };
             arena.buffer().extend_from_slice(&bytes);
@@ -216,7 +218,6 @@ impl<N: Net> Shard<N> {
     /// Members that hear in a form whose encoder failed are told that something is missing.
     fn tell_of_failures(&mut self, slot: u32) {
         while let Some((lane, missed)) = self.failed.pop() {
-            self.desk.counters.panics += missed;
             let members = self.desk.roster.members(slot).iter();
             let deaf: Vec<u32> = members.filter(|m| m.lane == lane).map(|m| m.session).collect();
             for session in deaf {
@@ -239,7 +240,6 @@ impl<N: Net> Shard<N> {
         let written = pen.write(delivery, &mut self.out.arena);
         let stretch = self.out.arena.since(start);
         if !written {
-            self.desk.counters.panics += 1;
             self.converse(session, None, |c, turn| c.on_event(Event::Gap { missed: 1 }, turn));
         } else if link != NONE && !stretch.is_empty() {
             self.out.owe(link, stretch);

@@ -191,10 +191,13 @@ impl<N: Net> Shard<N> {
         };
         let mut decoder = std::mem::replace(decoder, websocket::Decoder::new(Role::Server));
         let limits = Arc::clone(&self.limits);
-        let mut at = 0;
+        let (mut at, mut finished) = (0, false);
         loop {
             match decoder.next(data, &mut at, &limits) {
-                Ok(Some(item)) => self.hear_item(slot, item),
+                Ok(Some(item)) => {
+                    finished |= matches!(item, Item::Text(_) | Item::Binary(_));
+                    self.hear_item(slot, item);
+                }
                 Ok(None) => break,
                 Err(fault) => {
                     self.hear_fault(slot, fault);
@@ -206,8 +209,17 @@ impl<N: Net> Shard<N> {
                 break;
             }
         }
-        if let Some(Speech::WebSocket(place)) = self.links.get_mut(slot as usize).map(|l| &mut l.speech) {
+        let has_begun = !decoder.is_idle();
+        if let Some(link) = self.links.get_mut(slot as usize)
+            && let Speech::WebSocket(place) = &mut link.speech
+        {
             *place = decoder;
+            if finished || !has_begun {
+                link.awaited = Awaited::Request;
+            }
+            if has_begun && std::mem::replace(&mut link.awaited, Awaited::Body) != Awaited::Body {
+                self.set_deadline(slot, self.now.time + limits.body_timeout);
+            }
         }
         at
     }

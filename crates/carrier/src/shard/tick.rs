@@ -63,6 +63,10 @@ impl<N: Net> Shard<N> {
                 }
                 self.begin_close(slot);
             }
+            Speech::WebSocket(_) if link.awaited == Awaited::Body => {
+                let session = link.session;
+                self.end_session(session, CloseReason::TimedOut, None);
+            }
             Speech::WebSocket(_) => self.check_life(slot),
             Speech::Stream { .. } | Speech::Raw | Speech::Datagrams(_) => {}
             // A link that is closing goes on as long as its peer takes what it is owed.

@@ -2,6 +2,7 @@
 //! WebSocket, a made-up dialect that does what it is told, and a small source of numbers.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::print_stdout, reason = "a seed is said when a test fails")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test that is how it fails")]
 
 pub(crate) mod crowd;

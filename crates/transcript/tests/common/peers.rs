@@ -212,6 +212,11 @@ impl Http {
         all
     }
 
+    /// Whether a body of chunks has come to the end of one of them.
+    pub(crate) fn is_at_end_of_chunk(&self) -> bool {
+        response(&self.bytes).is_some_and(|(_, taken)| taken == self.bytes.len())
+    }
+
     /// The response that is coming, as far as it came.
     pub(crate) fn peek(&self) -> Option<Response> {
         response(&self.bytes).map(|r| r.0)

@@ -189,7 +189,7 @@ impl Puppet {
             "say" => turn.text(|out| out.extend_from_slice(format!("{rest}\n").as_bytes())),
             "binary" => turn.binary(|out| out.extend_from_slice(rest.as_bytes())),
             "respond" => {
-                turn.respond(Response::new(200, "text/plain"), |o| o.extend_from_slice(rest.as_bytes()))
+                turn.respond(Response::new(200, "text/plain"), |o| o.extend_from_slice(rest.as_bytes()));
             }
             "answer" => self.answers = true,
             "stream" => turn.stream(Response::new(200, "text/plain")),
