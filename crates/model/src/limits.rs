@@ -39,6 +39,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Time for the answer to a command that waits for somebody.
     pub answer_timeout: Duration,
+    /// Time for the answer to a request, a long poll's included.
+    pub request_timeout: Duration,
     /// How often a silent WebSocket is pinged; after two unanswered ones it is gone.
     pub ping_interval: Duration,
     /// How often an idle stream says that it lives.
@@ -73,6 +75,7 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(120),
             ping_interval: Duration::from_secs(30),
             heartbeat: Duration::from_secs(20),
             inbox_high: 16 << 20,

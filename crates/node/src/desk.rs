@@ -13,6 +13,7 @@ use model::{
     ChannelName, Delivery, Draft, Now, Position, Principal, PrincipalId, Publisher, Refusal, Right,
     SessionId, Ticket,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// The ticket under which refusals of commands without a ticket are reported.
@@ -121,7 +122,13 @@ impl Desk {
     ) -> Applied {
         let ticket = ticket.unwrap_or(NO_TICKET);
         let reply = Reply { exchange: Arc::clone(&self.exchange), session: caller.session, ticket };
-        match self.exchange.authority.admit(credential, &caller.vhost.name, caller.now, reply) {
+        let admit = || self.exchange.authority.admit(credential, &caller.vhost.name, caller.now, reply);
+        // An authority may be an embedding program's: its panic must not be the node's.
+        let verdict = catch_unwind(AssertUnwindSafe(admit)).unwrap_or_else(|_| {
+            self.counters.panics += 1;
+            Verdict::Now(Err(Refusal::Busy))
+        });
+        match verdict {
             Verdict::Now(verdict) => {
                 self.answer(caller.session, ticket, Answer::Admitted(verdict));
                 Applied::Done
@@ -193,10 +200,9 @@ impl Desk {
         words: &Words,
     ) -> Applied {
         let name = words.text(span);
-        let outcome = self.may_publish(caller, Some(name), &draft).and_then(|()| {
-            let channel = self.find(caller.vhost, name).ok_or(Refusal::NotJoined)?;
-            if channel.lock().has_all(&receivers) { Ok(channel) } else { Err(Refusal::NotJoined) }
-        });
+        let outcome = self
+            .may_publish(caller, Some(name), &draft)
+            .and_then(|()| self.find(caller.vhost, name).ok_or(Refusal::NotJoined));
         let channel = match outcome {
             Ok(channel) => channel,
             Err(refusal) => {
@@ -214,9 +220,19 @@ impl Desk {
         }
         let mut delivery = draw_up(caller, Some(channel.name.clone()), draft);
         delivery.only = Some(receivers.into());
-        self.gather(caller.vhost, channel, Arc::new(delivery));
+        self.commit();
         let receipt = ticket.map(|ticket| Receipt { session: caller.session, ticket });
-        self.commit_with(receipt.as_ref());
+        let (delivery, to_ring) = (Arc::new(delivery), &mut self.to_ring);
+        let receipt = receipt.as_ref();
+        let committed =
+            self.exchange.commit_direct(caller.vhost, &channel, delivery, receipt, |s| note(to_ring, s));
+        match committed {
+            Some(_) => {
+                self.counters.runs += 1;
+                self.counters.published += 1;
+            }
+            None => self.refuse(caller.session, ticket, Refusal::NotJoined),
+        }
         Applied::Done
     }
 

@@ -258,11 +258,39 @@ impl Exchange {
         &self,
         vhost: &VHost,
         channel: &Channel,
+        run: Vec<Arc<Delivery>>,
+        receipt: Option<&Receipt>,
+        touched: impl FnMut(u16),
+    ) -> u32 {
+        let mut core = channel.lock();
+        self.commit_locked(vhost, &mut core, run, receipt, touched)
+    }
+
+    /// As [`Exchange::commit`] for one message to named receivers. `None`: one of them has not joined, and nobody
+    /// hears anything.
+    pub(crate) fn commit_direct(
+        &self,
+        vhost: &VHost,
+        channel: &Channel,
+        delivery: Arc<Delivery>,
+        receipt: Option<&Receipt>,
+        touched: impl FnMut(u16),
+    ) -> Option<u32> {
+        let mut core = channel.lock();
+        if !delivery.only.as_ref().is_some_and(|only| core.has_all(only)) {
+            return None;
+        }
+        Some(self.commit_locked(vhost, &mut core, vec![delivery], receipt, touched))
+    }
+
+    fn commit_locked(
+        &self,
+        vhost: &VHost,
+        core: &mut ChannelCore,
         mut run: Vec<Arc<Delivery>>,
         receipt: Option<&Receipt>,
         mut touched: impl FnMut(u16),
     ) -> u32 {
-        let mut core = channel.lock();
         core.commit(&mut run);
         self.backplane.forward(&vhost.name, &run);
         let run = match <[Arc<Delivery>; 1]>::try_from(run) {

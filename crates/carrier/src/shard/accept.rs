@@ -141,6 +141,7 @@ impl<N: Net> Shard<N> {
             over;
         let speech = Speech::Http(http1::Decoder::default());
         let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
+        self.set_deadline(slot, self.now.time + self.limits.request_timeout);
         let link = &mut self.links[slot as usize];
         link.asking = Some(Box::new(asking));
         link.pause.asking = true;

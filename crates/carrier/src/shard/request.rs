@@ -34,6 +34,7 @@ impl<N: Net> Shard<N> {
             accept_key: manner.websocket_key.map(|k| websocket::accept_key(k).into()),
             origin: manner.origin.map(Into::into),
         }));
+        self.set_deadline(slot, self.now.time + self.limits.request_timeout);
         let wiring = Arc::clone(&self.wiring);
         let Some(plan) = wiring.ports.get(usize::from(port)) else { return };
         let dialect = match self.route(&plan.speak, request, manner) {

@@ -55,7 +55,11 @@ impl<N: Net> Shard<N> {
             return self.set_deadline(slot, at);
         }
         match &link.speech {
-            Speech::Http(_) if link.pause.asking => {}
+            // Every request ends.
+            Speech::Http(_) if link.pause.asking => {
+                let session = link.session;
+                self.end_session(session, CloseReason::TimedOut, None);
+            }
             Speech::Http(_) => {
                 if link.awaited != Awaited::Request {
                     let detail = "the request did not come in time";
