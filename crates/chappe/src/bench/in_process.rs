@@ -160,6 +160,8 @@ fn publish(stage: &Stage, publisher: &Publisher, place: u16, number: u16) {
             }
             stage.note_published(place, 1);
         }
+        // The last of them may have arrived before it was noted here.
+        stage.look();
     }
 }
 
