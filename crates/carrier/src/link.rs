@@ -100,6 +100,8 @@ pub(crate) struct Link {
     pub(crate) timer: Option<Time>,
     /// Something was heard since the last look.
     pub(crate) heard: bool,
+    /// Something of what waited for a slow reader has been taken since the last look.
+    pub(crate) moved: bool,
     /// Pings that nobody answered.
     pub(crate) unanswered: u8,
     /// What of a request the deadline is for.
@@ -127,6 +129,7 @@ impl Link {
             deadline: Time::default(),
             timer: None,
             heard: false,
+            moved: false,
             unanswered: 0,
             awaited: Awaited::Request,
             readable: false,

@@ -31,7 +31,7 @@ use crate::wheel::{Timer, Wheel};
 use dialect::{Dialect, Turn};
 use hashbrown::HashMap;
 use hub::Lane;
-use model::{CloseReason, Form, Framing, Limits, Now, SessionId, Time};
+use model::{CloseReason, Form, Framing, Limits, LinkId, Now, SessionId, Time};
 use node::{Desk, Entry, Exchange, VHost};
 use outgoing::Outgoing;
 use slab::Slab;
@@ -104,6 +104,9 @@ pub struct Shard<N: Net> {
     entries: VecDeque<Entry>,
     /// How many messages of the first entry have been expanded already.
     front_done: usize,
+    /// Where the arena's present slice ends, and how many members have been looked at for it.
+    slice_end: usize,
+    handed: usize,
     scratch: Vec<u8>,
     events: Vec<Ready>,
     /// Links that have more to be read, though nobody will report it.
@@ -116,10 +119,9 @@ pub struct Shard<N: Net> {
     telling: Option<u32>,
     /// Lanes whose form could not be written, and how many messages that concerns.
     failed: Vec<(Lane, u64)>,
-    /// Links whose readers are too slow.
-    too_slow: Vec<u32>,
     /// Links that broke while something else was being done.
-    broken: Vec<(u32, CloseReason)>,
+    /// Without a reason their readers are too slow.
+    broken: Vec<(LinkId, Option<CloseReason>)>,
     /// Turns to be used again.
     turns: Vec<Turn>,
     wheel: Wheel,
@@ -138,7 +140,9 @@ pub struct Shard<N: Net> {
 /// Goodbyes that are being said.
 struct Draining {
     left: Vec<SessionId>,
-    per_turn: usize,
+    per_step: usize,
+    /// When the next goodbyes are due.
+    next: Time,
     /// When links end whose peers have not taken their goodbye.
     until: Time,
 }
@@ -169,6 +173,8 @@ impl<N: Net> Shard<N> {
             lanes: Vec::new(),
             entries: VecDeque::new(),
             front_done: 0,
+            slice_end: 0,
+            handed: 0,
             scratch: vec![0; SCRATCH],
             events: Vec::new(),
             ready: VecDeque::new(),
@@ -176,7 +182,6 @@ impl<N: Net> Shard<N> {
             relieved: 0,
             telling: None,
             failed: Vec::new(),
-            too_slow: Vec::new(),
             broken: Vec::new(),
             turns: Vec::new(),
             wheel: Wheel::new(now.time),
@@ -230,7 +235,7 @@ impl<N: Net> Shard<N> {
     fn is_busy(&self) -> bool {
         let accepting = !self.open_ports.is_empty() && self.accept_again.is_none();
         let inside = !self.entries.is_empty() || !self.out.is_flushed();
-        let ending = !self.broken.is_empty() || !self.too_slow.is_empty();
+        let ending = !self.broken.is_empty();
         inside || accepting || ending || !self.ready.is_empty() || self.may_retry()
     }
 
@@ -254,10 +259,7 @@ impl<N: Net> Shard<N> {
         self.desk.commit();
         self.desk.ring();
         self.exchange.inbox(self.desk.shard).take(&mut self.entries);
-        // What reads have owed already must not put deliveries off: a peer could owe itself something every turn.
-        if !self.out.is_amid_flush() {
-            self.expand();
-        }
+        self.expand();
         self.flush();
         self.mend();
         self.tick();

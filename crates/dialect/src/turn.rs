@@ -110,7 +110,7 @@ pub enum Hearing {
     Events,
 }
 
-/// The head of an HTTP response. Length, framing, date and CORS headers are the carrier's.
+/// The head of an HTTP response. Length, framing and CORS headers are the carrier's.
 #[derive(Debug)]
 pub struct Response {
     /// 200, 404, …
@@ -352,13 +352,14 @@ impl Turn {
         self.effects.is_empty()
     }
 
-    /// Makes the turn new, keeping its memory unless one large message has swollen it.
+    /// Makes the turn new, keeping its memory unless one large message or many effects have swollen it.
     pub fn reset(&mut self, now: Now, link: Option<LinkId>) {
         self.now = now;
         self.link = link;
         self.effects.clear();
         self.words.0.clear();
         self.words.0.shrink_to(64 << 10);
+        self.effects.shrink_to(256);
     }
 
     fn word(&mut self, text: &str) -> Span {

@@ -43,8 +43,6 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// How often a silent WebSocket is pinged; after two unanswered ones it is gone.
     pub ping_interval: Duration,
-    /// How often an idle stream says that it lives.
-    pub heartbeat: Duration,
     /// Bytes waiting in a shard's inbox above which publishers are held.
     pub inbox_high: usize,
     /// Bytes in an inbox below which held publishers go on.
@@ -77,7 +75,6 @@ impl Default for Limits {
             answer_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(120),
             ping_interval: Duration::from_secs(30),
-            heartbeat: Duration::from_secs(20),
             inbox_high: 16 << 20,
             inbox_low: 4 << 20,
             slice_bytes: 256 << 10,

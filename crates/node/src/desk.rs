@@ -91,6 +91,11 @@ impl Desk {
         command: Command,
         words: &Words,
     ) -> Applied {
+        if self.exchange.inbox(self.shard).is_full() {
+            // BOUND: its answer would wait there too.
+            self.counters.held += 1;
+            return Applied::Held(command);
+        }
         let outcome = match command {
             Command::Publish { channel, draft } => {
                 return self.publish(caller, ticket, (channel, draft), words);
@@ -184,6 +189,8 @@ impl Desk {
             return Applied::Done;
         }
         self.commit();
+        let audience = caller.vhost.audience.load(std::sync::atomic::Ordering::Relaxed);
+        self.caused = self.caused.saturating_add(audience as usize);
         let delivery = draw_up(caller, None, draft);
         let receipt = ticket.map(|ticket| Receipt { session: caller.session, ticket });
         let to_ring = &mut self.to_ring;

@@ -88,6 +88,9 @@ pub enum Answer {
     Refused(Refusal),
 }
 
+/// What an entry weighs that carries no message.
+const CONTROL: usize = 192;
+
 /// One thing a shard is to do.
 #[derive(Debug)]
 pub enum Entry {
@@ -133,19 +136,26 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// What counts towards the inbox's fullness. Control entries are free: they must always get through.
+    /// What counts towards the inbox's fullness, about its memory in bytes. Every entry gets through; what asks for
+    /// more of them is held back while the inbox is full.
     #[must_use]
     pub fn weight(&self) -> usize {
         match self {
             Self::Run { run, .. } => run.weight(),
             Self::Broadcast { delivery, .. } => delivery.weight(),
-            Self::Fence { .. } | Self::Answer { .. } | Self::Vacate { .. } | Self::Drain => 0,
+            Self::Answer { answer: Answer::Channels { page, .. }, .. } => {
+                CONTROL + page.len() * size_of::<ChannelCount>()
+            }
+            Self::Fence { .. } | Self::Answer { .. } | Self::Vacate { .. } | Self::Drain => CONTROL,
         }
     }
 }
 
 /// What pulls a sleeping shard out of its wait.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// Entries an inbox keeps room for.
+const KEEP: usize = 1024;
 
 /// The inbox of one shard.
 #[derive(Default)]
@@ -181,6 +191,8 @@ impl Inbox {
     pub fn take(&self, into: &mut VecDeque<Entry>) {
         let mut queue = self.lock();
         if into.is_empty() {
+            // A burst's memory is given back.
+            into.shrink_to(KEEP);
             std::mem::swap(&mut *queue, into);
         } else {
             into.append(&mut queue);

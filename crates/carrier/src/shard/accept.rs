@@ -66,7 +66,7 @@ impl<N: Net> Shard<N> {
                 Err(e)
                     if matches!(e.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
                 Err(e) => {
-                    tracing::warn!(error = %e, "nobody can be accepted for the moment; raise the descriptor limit");
+                    tracing::warn!(error = %e, "nobody can be accepted for the moment");
                     self.accept_again = Some(self.now.time + REST);
                     return true;
                 }

@@ -1,5 +1,6 @@
 //! How links and sessions end: each session with exactly one reason, each link after what it is owed.
 
+use super::request::write_problem;
 use super::{Draining, Shard};
 use crate::http1::response;
 use crate::link::{Hot, NONE, Speech};
@@ -99,17 +100,27 @@ impl<N: Net> Shard<N> {
             match self.out.flush(slot, bound, &mut self.desk.counters) {
                 Wrote::All => self.after_write(slot),
                 Wrote::Some => {}
-                Wrote::TooSlow => self.too_slow.push(slot),
-                Wrote::Broken(reason) => self.broken.push((slot, reason)),
+                Wrote::TooSlow => self.note_broken(slot, None),
+                Wrote::Broken(reason) => self.note_broken(slot, Some(reason)),
             }
+        }
+    }
+
+    /// Notes that a link is to end. Without a reason its reader is too slow, and may be told so.
+    fn note_broken(&mut self, slot: u32, reason: Option<CloseReason>) {
+        if let Some(link) = self.links.get(slot as usize) {
+            self.broken.push((LinkId { slot, generation: link.generation }, reason));
         }
     }
 
     /// A link can be written again.
     pub(super) fn write_more(&mut self, slot: u32) {
+        let written = self.desk.counters.bytes_out;
         let (wrote, missed) = self.out.write_more(slot, &mut self.desk.counters);
-        if let Some(link) = self.links.get_mut(slot as usize) {
-            link.heard = true;
+        if self.desk.counters.bytes_out > written
+            && let Some(link) = self.links.get_mut(slot as usize)
+        {
+            link.moved = true;
         }
         match wrote {
             Wrote::All => {
@@ -121,7 +132,7 @@ impl<N: Net> Shard<N> {
                 self.after_write(slot);
             }
             Wrote::Some | Wrote::TooSlow => {}
-            Wrote::Broken(reason) => self.broken.push((slot, reason)),
+            Wrote::Broken(reason) => self.note_broken(slot, Some(reason)),
         }
     }
 
@@ -138,13 +149,17 @@ impl<N: Net> Shard<N> {
 
     /// Ends what broke while something else was being done, and cuts the fullest when memory runs out.
     pub(super) fn mend(&mut self) {
-        while let Some((slot, reason)) = self.broken.pop() {
-            self.lose_link(slot, reason);
-        }
-        while let Some(slot) = self.too_slow.pop() {
-            match self.links.get(slot as usize).map(|l| l.session) {
-                Some(NONE) | None => self.lose_link(slot, CloseReason::SlowConsumer),
-                Some(session) => self.end_session(session, CloseReason::SlowConsumer, None),
+        while let Some((id, reason)) = self.broken.pop() {
+            // Its place may have been given to somebody else meanwhile.
+            let Some(link) = self.links.get(id.slot as usize).filter(|l| l.generation == id.generation)
+            else {
+                continue;
+            };
+            match (reason, link.session) {
+                (None, session) if session != NONE => {
+                    self.end_session(session, CloseReason::SlowConsumer, None);
+                }
+                (reason, _) => self.lose_link(id.slot, reason.unwrap_or(CloseReason::SlowConsumer)),
             }
         }
         let share = self.limits.memory_budget / usize::from(self.exchange.shards()).max(1);
@@ -216,7 +231,7 @@ impl<N: Net> Shard<N> {
     fn say_goodbye(&mut self, slot: u32, reason: CloseReason, code: Option<u16>) {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         link.session = NONE;
-        let asking = link.asking.take().is_some();
+        let asking = link.asking.take();
         match &link.speech {
             Speech::WebSocket(_) => {
                 let code = code.unwrap_or_else(|| close_code(reason));
@@ -229,12 +244,14 @@ impl<N: Net> Shard<N> {
             Speech::Stream { chunked: true } if ends_whole(reason) => {
                 self.out.owe_new(slot, response::last_chunk);
             }
-            Speech::Http(_) if asking => {
-                let status = status(reason);
-                let detail = close_words(reason);
-                self.out.owe_new(slot, |out| response::problem(out, status, detail, true));
+            Speech::Http(_) => {
+                if let Some(asking) = asking {
+                    self.out.owe_new(slot, |out| {
+                        write_problem(out, &asking, status(reason), close_words(reason), true);
+                    });
+                }
             }
-            Speech::Stream { .. } | Speech::Http(_) | Speech::Raw | Speech::Closing => {}
+            Speech::Stream { .. } | Speech::Raw | Speech::Closing => {}
             Speech::Datagrams(_) => return self.drop_link(slot),
         }
         self.begin_close(slot);
@@ -286,7 +303,7 @@ impl<N: Net> Shard<N> {
         self.open_ports.clear();
         let left: Vec<_> = self.sessions.iter().map(|(_, s)| s.id).collect();
         let steps = self.limits.drain_timeout.as_millis() / super::tick::DRAIN_STEP.as_millis();
-        let per_turn = left.len() / usize::try_from(steps / 2).unwrap_or(1).max(1) + 64;
+        let per_step = left.len() / usize::try_from(steps / 2).unwrap_or(1).max(1) + 1;
         let idle: Vec<u32> = self
             .links
             .iter()
@@ -295,17 +312,21 @@ impl<N: Net> Shard<N> {
             .collect();
         idle.into_iter().for_each(|slot| self.begin_close(slot));
         let until = self.now.time + self.limits.drain_timeout;
-        self.draining = Some(Draining { left, per_turn, until });
+        self.draining = Some(Draining { left, per_step, next: self.now.time, until });
     }
 
     /// Says some of the goodbyes.
     pub(super) fn say_goodbyes(&mut self) {
-        let Some(draining) = self.draining.as_mut() else { return };
+        let Some(draining) = self.draining.as_mut().filter(|d| d.next <= self.now.time) else { return };
+        // Steps that were slept through are made up for.
+        let late = self.now.time.since(draining.next).as_millis() / super::tick::DRAIN_STEP.as_millis();
+        let told = draining.per_step.saturating_mul(usize::try_from(late).unwrap_or(0) + 1);
+        draining.next = self.now.time + super::tick::DRAIN_STEP;
         if draining.left.is_empty() {
             // Sessions that were on their way here when it began.
             draining.left = self.sessions.iter().map(|(_, s)| s.id).collect();
         }
-        let keep = draining.left.len().saturating_sub(draining.per_turn);
+        let keep = draining.left.len().saturating_sub(told);
         for id in draining.left.split_off(keep) {
             if self.session(id).is_some() {
                 self.end_session(id.slot, CloseReason::Draining, None);

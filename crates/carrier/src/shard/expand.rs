@@ -58,6 +58,9 @@ fn encode(form: &Form, framing: Framing, message: &Message) -> Option<Bytes> {
     Some(out.into())
 }
 
+/// Members looked at in one slice.
+const HANDED: usize = 1 << 20;
+
 /// What writing a run needs to know, besides where to.
 struct Pen<'a> {
     form: &'static Form,
@@ -106,9 +109,12 @@ impl Pen<'_> {
 }
 
 impl<N: Net> Shard<N> {
-    /// Expands what waits in the inbox until the arena holds a slice.
+    /// Expands what waits in the inbox, a slice of it. What a flush that takes several turns has left in the arena
+    /// does not count: neither replies nor deliveries can put the other off.
     pub(super) fn expand(&mut self) {
-        while self.out.arena.len() < self.limits.slice_bytes {
+        self.slice_end = (self.out.arena.len() + self.limits.slice_bytes).min(super::ARENA_FULL);
+        self.handed = 0;
+        while self.out.arena.len() < self.slice_end && self.handed < HANDED {
             let Some(entry) = self.entries.pop_front() else { return };
             let weight = entry.weight();
             match entry {
@@ -136,7 +142,7 @@ impl<N: Net> Shard<N> {
     fn expand_run(&mut self, slot: u32, run: &[Arc<Delivery>]) -> usize {
         let mut weight = self.out.arena.len();
         let fits = |d: &&Arc<Delivery>| {
-            let fits = weight < self.limits.slice_bytes;
+            let fits = weight < self.slice_end;
             weight += d.weight();
             fits
         };
@@ -171,6 +177,7 @@ impl<N: Net> Shard<N> {
     fn hand_out(&mut self, slot: u32, run: &[Arc<Delivery>], wanted: impl Fn(&Member) -> bool) {
         let Some((_, channel)) = self.desk.roster.handle(slot) else { return };
         let policy = channel.slow;
+        self.handed += self.desk.roster.members(slot).len();
         let mut stretches: [Option<Stretch>; 8] = [None; 8];
         let mut by_events = Vec::new();
         let mut delivered = 0;
@@ -247,6 +254,7 @@ impl<N: Net> Shard<N> {
     }
 
     fn expand_broadcast(&mut self, vhost: u16, delivery: &Arc<Delivery>) {
+        self.handed += self.sessions.len();
         let mut stretches: Vec<Option<Stretch>> = vec![None; self.lanes.len()];
         let mut apart = Vec::new();
         for (slot, s) in &self.sessions {

@@ -58,11 +58,6 @@ impl<S> Outgoing<S> {
         self.touched.is_empty()
     }
 
-    /// Whether a flush has begun that is not over: some have what others are still owed.
-    pub(crate) fn is_amid_flush(&self) -> bool {
-        self.flushed > 0
-    }
-
     /// What the link is owed, in order, for another shard to pay.
     pub(crate) fn owed(&self, link: u32) -> Vec<u8> {
         let Some(hot) = self.hot.get(link as usize) else { return Vec::new() };

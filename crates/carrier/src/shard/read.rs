@@ -86,6 +86,7 @@ impl<N: Net> Shard<N> {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         match link.speech {
             Speech::Http(_) if link.pause.asking => link.ended = true,
+            Speech::Http(_) if !self.out.is_clear(slot) => self.begin_close(slot),
             // It may still take its last word.
             Speech::Closing if !self.out.is_clear(slot) => link.ended = true,
             Speech::Http(_)

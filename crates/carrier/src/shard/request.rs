@@ -89,18 +89,9 @@ impl<N: Net> Shard<N> {
 
     fn answer_problem(&mut self, slot: u32, refused: Refused) {
         let Some(asking) = self.take_asking(slot) else { return };
-        let close = !asking.keep_alive;
-        let origin = asking.origin.filter(|_| refused.status != 403);
-        let cors = cors(origin.as_deref());
-        self.out.owe_new(slot, |out| {
-            let start = out.len();
-            response::problem_with(out, refused.status, refused.detail, cors, close);
-            if asking.is_head
-                && let Some(head) = out[start..].windows(4).position(|w| w == b"\r\n\r\n")
-            {
-                out.truncate(start + head + 4);
-            }
-        });
+        // A problem is always written as to HTTP/1.1, which says nothing of keeping the connection.
+        let close = !asking.keep_alive || asking.http10;
+        self.out.owe_new(slot, |out| write_problem(out, &asking, refused.status, refused.detail, close));
         self.after_response(slot, close);
     }
 
@@ -161,7 +152,8 @@ impl<N: Net> Shard<N> {
         let Some(asking) = self.take_asking(slot) else { return };
         let Some(key) = asking.accept_key.as_deref() else {
             tracing::error!("a dialect accepted a WebSocket where none was asked for");
-            return self.begin_close(slot);
+            let session = self.links.get(slot as usize).map_or(crate::link::NONE, |l| l.session);
+            return self.end_session(session, CloseReason::InternalFault, None);
         };
         self.out.owe_new(slot, |out| {
             out.extend_from_slice(
@@ -242,13 +234,14 @@ impl<N: Net> Shard<N> {
         }
         // Neither its question nor the holding of a session that it belonged to.
         link.pause = Pause::default();
-        if close || link.ended && link.unread.is_empty() {
+        if close {
             return self.begin_close(slot);
         }
         let at = self.now.time + self.limits.keep_alive;
         self.set_deadline(slot, at);
         let link = &self.links[slot as usize];
-        if link.readable || !link.unread.is_empty() {
+        // What else was asked is still answered; who has said that nothing further comes is read to that end.
+        if link.readable || link.ended || !link.unread.is_empty() {
             self.read_later(slot);
         }
     }
@@ -287,6 +280,18 @@ impl<N: Net> Shard<N> {
             Speech::Http(_) => tracing::error!("a dialect sent a unit before it answered the request"),
             Speech::Closing => {}
         }
+    }
+}
+
+/// Answers a request with what is wrong. A page that may not ask is not told more than that.
+pub(super) fn write_problem(out: &mut Vec<u8>, asking: &Asking, status: u16, detail: &str, close: bool) {
+    let start = out.len();
+    let origin = asking.origin.as_deref().filter(|_| status != 403);
+    response::problem_with(out, status, detail, cors(origin), close);
+    if asking.is_head
+        && let Some(head) = out[start..].windows(4).position(|w| w == b"\r\n\r\n")
+    {
+        out.truncate(start + head + 4);
     }
 }
 

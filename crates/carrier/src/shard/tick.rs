@@ -54,7 +54,12 @@ impl<N: Net> Shard<N> {
             let at = link.deadline;
             return self.set_deadline(slot, at);
         }
+        let patience = self.limits.body_timeout;
         match &link.speech {
+            // It is we who do not read: what the peer owes us cannot be late.
+            Speech::Http(_) | Speech::WebSocket(_) if link.pause.holding => {
+                self.set_deadline(slot, now + patience);
+            }
             // Every request ends.
             Speech::Http(_) if link.pause.asking => {
                 let session = link.session;
@@ -74,7 +79,7 @@ impl<N: Net> Shard<N> {
             Speech::WebSocket(_) => self.check_life(slot),
             Speech::Stream { .. } | Speech::Raw | Speech::Datagrams(_) => {}
             // A link that is closing goes on as long as its peer takes what it is owed.
-            Speech::Closing if !self.out.is_clear(slot) && std::mem::take(&mut link.heard) => {
+            Speech::Closing if !self.out.is_clear(slot) && std::mem::take(&mut link.moved) => {
                 self.set_deadline(slot, now + super::end::STALL);
             }
             Speech::Closing => self.drop_link(slot),
