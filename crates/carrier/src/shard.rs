@@ -125,6 +125,8 @@ pub struct Shard<N: Net> {
     /// Turns to be used again.
     turns: Vec<Turn>,
     wheel: Wheel,
+    /// When windows were last swept.
+    swept: Time,
     due: Vec<Timer>,
     /// Links of datagram peers, by port and address.
     addresses: HashMap<(u16, SocketAddr), u32>,
@@ -185,6 +187,7 @@ impl<N: Net> Shard<N> {
             broken: Vec::new(),
             turns: Vec::new(),
             wheel: Wheel::new(now.time),
+            swept: now.time,
             due: Vec::new(),
             addresses: HashMap::default(),
             open_ports: Vec::new(),
@@ -283,7 +286,8 @@ impl<N: Net> Shard<N> {
             let held = (!self.held.is_empty()).then_some(HELD_WAIT);
             let accept = self.accept_again.map(|at| at.since(self.now.time).max(HELD_WAIT));
             let goodbyes = self.draining.as_ref().map(|_| tick::DRAIN_STEP);
-            timer.into_iter().chain(held).chain(accept).chain(goodbyes).min()
+            let sweep = (self.desk.shard == 0).then_some(tick::SWEEP);
+            timer.into_iter().chain(sweep).chain(held).chain(accept).chain(goodbyes).min()
         };
         let waited = self.net.wait(timeout, &mut self.events);
         self.exchange.inbox(self.desk.shard).is_awake();

@@ -180,18 +180,18 @@ impl ChannelCore {
         self.position
     }
 
-    /// Whether messages are kept for those who come back.
-    #[must_use]
-    pub fn keeps_window(&self) -> bool {
-        self.window.is_some()
-    }
-
-    /// Forgets what the window holds. Positions go on.
+    /// Forgets what the window holds, unless somebody is there to miss it. Positions go on.
     pub fn clear_window(&mut self) {
-        if let Some(w) = self.window.as_mut() {
+        if let Some(w) = self.window.as_mut().filter(|_| self.members == 0) {
             w.kept.clear();
             w.bytes = 0;
         }
+    }
+
+    /// What is kept for those who come back though nobody is there, in bytes; `None`: somebody is, or nothing is.
+    #[must_use]
+    pub fn abandoned(&self) -> Option<usize> {
+        self.window.as_ref().filter(|w| self.members == 0 && !w.kept.is_empty()).map(|w| w.bytes)
     }
 
     fn is_deserted(&self) -> bool {

@@ -29,7 +29,7 @@ pub struct Limits {
     pub head_lines: usize,
     /// Fragments of one WebSocket message (tiny fragments cost more than their bytes).
     pub fragments: u32,
-    /// Channels one session may join.
+    /// Channels one session may join. Joining looks at those it has joined, so this is never unbounded.
     pub channels_per_session: u32,
     /// Time for a request's head to arrive, and for the next request on a kept connection.
     pub head_timeout: Duration,
@@ -51,6 +51,10 @@ pub struct Limits {
     pub slice_bytes: usize,
     /// Bytes read from one link in a turn before others have theirs.
     pub read_budget: usize,
+    /// How long a channel that everybody has left keeps its window.
+    pub window_timeout: Duration,
+    /// What the windows of channels that everybody has left may take together; past it the oldest go first.
+    pub window_bytes: usize,
     /// Messages per second a session may publish, and how many at once; `None`: as many as it can.
     pub publish_rate: Option<(u32, u32)>,
     /// Open connections in all; past it accepting pauses.
@@ -68,7 +72,7 @@ impl Default for Limits {
             head_bytes: 16 << 10,
             head_lines: 64,
             fragments: 1024,
-            channels_per_session: u32::MAX,
+            channels_per_session: 10_000,
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
@@ -79,6 +83,8 @@ impl Default for Limits {
             inbox_low: 4 << 20,
             slice_bytes: 256 << 10,
             read_budget: 256 << 10,
+            window_timeout: Duration::from_secs(300),
+            window_bytes: 64 << 20,
             publish_rate: None,
             connections: 1 << 20,
             drain_timeout: Duration::from_secs(5),

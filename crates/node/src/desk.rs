@@ -300,7 +300,7 @@ impl Desk {
         });
         let fence = Fence::Left { slot, channel: name.into() };
         match slot {
-            Some(slot) => self.depart(caller.session, slot, Some((ticket, fence))),
+            Some(slot) => self.depart(caller.session, slot, Some((ticket, fence)), caller.now),
             None => self.exchange.fence(caller.session, ticket, fence),
         }
         Ok(())
@@ -308,7 +308,7 @@ impl Desk {
 
     /// Counts the session out of a channel that it has begun to leave. Its fence goes in under the same lock, and
     /// behind it, when nobody is left here, the order to give the channel's place back.
-    fn depart(&self, session: SessionId, slot: u32, fence: Option<(Option<Ticket>, Fence)>) {
+    fn depart(&self, session: SessionId, slot: u32, fence: Option<(Option<Ticket>, Fence)>, now: Now) {
         let Some((vhost, channel)) = self.roster.handle(slot) else { return };
         let mut core = channel.lock();
         let departure = core.leave(self.shard, self.roster.address(session.slot));
@@ -321,21 +321,24 @@ impl Desk {
         if core.members() == 0 {
             self.exchange.interest(vhost, channel, false);
         }
+        let abandoned = core.abandoned().is_some();
         drop(core);
         if departure.deserted {
             self.exchange.bury(vhost, channel);
+        } else if abandoned {
+            self.exchange.abandon(Some((vhost, channel)), now);
         }
     }
 
     /// A session ends: it leaves every channel at once.
-    pub fn detach(&mut self, session: SessionId) {
+    pub fn detach(&mut self, session: SessionId, now: Now) {
         self.commit();
         // The address is needed to count it out, so it is taken from the roster before the session is.
         let address = self.roster.address(session.slot);
         let left = self.roster.unseat(session.slot);
         self.roster.set_address(session.slot, address);
         for slot in left {
-            self.depart(session, slot, None);
+            self.depart(session, slot, None, now);
         }
         self.roster.set_address(session.slot, None);
     }
@@ -353,6 +356,11 @@ impl Desk {
         let (page, next) = self.exchange.channels(caller.vhost, cursor, may_see);
         self.answer(caller.session, ticket.unwrap_or(NO_TICKET), Answer::Channels { page, next });
         Ok(())
+    }
+
+    /// Forgets windows whose time is over. Called now and then.
+    pub fn sweep(&self, now: Now) {
+        self.exchange.abandon(None, now);
     }
 
     /// Commits what has been gathered, if anything. Called at the end of each read, and before anything that must

@@ -13,14 +13,26 @@ use hub::ChannelCore;
 use hub::directory::Bucket;
 use model::{
     ChannelName, Delivery, Draft, Limits, Message, NameError, Now, Pattern, Position, Publisher, SessionId,
-    SlowPolicy, Ticket, VHostName,
+    SlowPolicy, Ticket, Time, VHostName,
 };
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Locks of a virtual host's directory.
 const BUCKETS: usize = 64;
+
+/// Bytes a deserted channel takes besides its window, about.
+const CHANNEL: usize = 512;
+
+/// A channel that everybody has left, with a window for those who come back.
+struct Abandoned {
+    since: Time,
+    bytes: usize,
+    vhost: Arc<VHost>,
+    channel: Arc<Channel>,
+}
 
 /// Entries a page of channels may begin another bucket with.
 const PAGE: usize = 1000;
@@ -124,6 +136,8 @@ pub struct Exchange {
     /// How often an inbox was full and is so no more.
     relieved: AtomicUsize,
     epochs: AtomicU64,
+    /// In the order in which they were left. BOUND: `window_timeout`, `window_bytes`. LOCK: before a bucket.
+    abandoned: Mutex<(VecDeque<Abandoned>, usize)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -166,6 +180,7 @@ impl Exchange {
             congested: AtomicUsize::new(0),
             relieved: AtomicUsize::new(0),
             epochs,
+            abandoned: Mutex::default(),
         }
     }
 
@@ -367,6 +382,28 @@ impl Exchange {
         let mut bucket = vhost.bucket(channel.name.as_str());
         if channel.lock().bury() {
             bucket.remove_if(channel.name.as_str(), |c| Arc::ptr_eq(c, channel));
+        }
+    }
+
+    /// Notes that everybody has left a channel with a window, and forgets the windows whose time is over, or the
+    /// oldest when all together are too large. Called when channels are left, and now and then.
+    pub(crate) fn abandon(&self, left: Option<(&Arc<VHost>, &Arc<Channel>)>, now: Now) {
+        let mut guard = lock(&self.abandoned);
+        let (queue, total) = &mut *guard;
+        if let Some((vhost, channel)) = left
+            && let Some(bytes) = channel.lock().abandoned()
+        {
+            let (vhost, channel) = (Arc::clone(vhost), Arc::clone(channel));
+            *total += bytes + CHANNEL;
+            queue.push_back(Abandoned { since: now.time, bytes: bytes + CHANNEL, vhost, channel });
+        }
+        let is_over = |a: &Abandoned, total: usize| {
+            a.since + self.limits.window_timeout <= now.time || total > self.limits.window_bytes
+        };
+        while let Some(oldest) = queue.pop_front_if(|a| is_over(a, *total)) {
+            *total -= oldest.bytes;
+            oldest.channel.lock().clear_window();
+            self.bury(&oldest.vhost, &oldest.channel);
         }
     }
 

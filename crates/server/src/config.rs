@@ -62,6 +62,10 @@ pub struct Limits {
     pub memory_budget: Option<usize>,
     /// Channels one session may join.
     pub channels_per_session: Option<u32>,
+    /// How long a channel that everybody has left keeps its window.
+    pub window_timeout: Option<u64>,
+    /// What the windows of channels that everybody has left may take together.
+    pub window_bytes: Option<usize>,
     /// Messages a session may publish in a second; 0: as many as it can.
     pub publish_rate: Option<u32>,
     /// Messages a session may publish at once.
@@ -193,7 +197,8 @@ impl Config {
             }
             None => String::new(),
         };
-        let malformed = |e: toml::de::Error| ConfigError::Malformed(file.map(Path::to_owned), e.to_string());
+        let malformed =
+            |e: toml::de::Error| ConfigError::Malformed(file.map(Path::to_owned), place(&text, &e));
         let written: Self = toml::from_str(&text).map_err(malformed)?;
         let mut overlay: Vec<_> =
             environment.filter_map(|(k, v)| Some((k.strip_prefix(PREFIX)?.to_lowercase(), v))).collect();
@@ -207,6 +212,14 @@ impl Config {
         }
         Self::deserialize(Value::Table(table)).map_err(|e| ConfigError::Malformed(None, e.to_string()))
     }
+}
+
+/// What is wrong, and where. Not the line itself, which may hold a secret.
+fn place(text: &str, e: &toml::de::Error) -> String {
+    let Some(before) = e.span().and_then(|s| text.get(..s.start)) else { return e.message().to_owned() };
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("line {line}, column {column}: {}", e.message())
 }
 
 /// Puts one variable into the table; its key has two underscores between levels.
@@ -252,6 +265,15 @@ mod tests {
     fn unknown_keys_are_named() {
         let e = env(&[("CHAPPE__LIMITS__MESAGE_BYTES", "1")]).unwrap_err().to_string();
         assert!(e.contains("mesage_bytes") && e.contains("message_bytes"), "{e}");
+    }
+
+    #[test]
+    fn errors_name_the_line_and_do_not_show_it() {
+        let text = "shards = 1\n[[auth.token]]\nname = 'a'\ntokn = 'hush'\n";
+        let e = toml::from_str::<Config>(text).unwrap_err();
+        let words = place(text, &e);
+        assert!(words.starts_with("line 4, column 1: unknown field `tokn`"), "{words}");
+        assert!(!words.contains("hush"));
     }
 
     #[test]

@@ -153,6 +153,13 @@ fn listener(written: &config::Listener) -> Result<Listener, Problem> {
     if !written.hosts.is_empty() {
         gate.hosts.get_or_insert_default().extend(written.hosts.iter().map(|h| h.to_lowercase()));
     }
+    // Whoever can reach an address may call it by its number.
+    if let Some(hosts) = &mut gate.hosts {
+        hosts.push(match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        });
+    }
     if written.origins.iter().any(|o| o == "*") {
         gate.origins = Origins::Any;
     } else if !written.origins.is_empty() {
@@ -216,21 +223,38 @@ fn limits(written: &config::Limits, posture: Posture) -> Result<Limits, Problem>
         message_bytes: written.message_bytes.unwrap_or(d.message_bytes),
         pending_bytes: written.pending_bytes.unwrap_or(d.pending_bytes),
         memory_budget: written.memory_budget.unwrap_or_else(quarter_of_memory),
-        channels_per_session: written.channels_per_session.unwrap_or(if exposed { 128 } else { u32::MAX }),
-        publish_rate: rate.map(|rate| (rate, written.publish_burst.unwrap_or(rate * 2).max(1))),
+        channels_per_session: written.channels_per_session.unwrap_or(if exposed {
+            128
+        } else {
+            d.channels_per_session
+        }),
+        publish_rate: rate.map(|rate| (rate, written.publish_burst.unwrap_or(rate.saturating_mul(2)).max(1))),
         connections: written.connections.unwrap_or(d.connections),
         head_timeout: seconds(written.head_timeout, d.head_timeout),
         keep_alive: seconds(written.keep_alive, d.keep_alive),
         ping_interval: seconds(written.ping_interval, d.ping_interval),
         drain_timeout: seconds(written.drain_timeout, d.drain_timeout),
+        window_timeout: seconds(written.window_timeout, d.window_timeout),
+        window_bytes: written.window_bytes.unwrap_or(d.window_bytes),
         ..d
     };
-    if limits.pending_bytes < 2 * limits.message_bytes {
+    let zeros = [
+        ("message_bytes", limits.message_bytes == 0),
+        ("channels_per_session", limits.channels_per_session == 0),
+        ("connections", limits.connections == 0),
+        ("head_timeout", limits.head_timeout.is_zero()),
+        ("keep_alive", limits.keep_alive.is_zero()),
+        ("ping_interval", limits.ping_interval.is_zero()),
+    ];
+    if let Some((key, _)) = zeros.iter().find(|z| z.1) {
+        return problem(format!("limits.{key}: 0 would serve nobody; make it at least 1, or leave it out"));
+    }
+    if limits.pending_bytes / 2 < limits.message_bytes {
         return problem(format!(
             "limits.pending_bytes: {} is less than two messages of {}; make it at least {}",
             limits.pending_bytes,
             limits.message_bytes,
-            2 * limits.message_bytes
+            limits.message_bytes.saturating_mul(2)
         ));
     }
     Ok(limits)
@@ -275,7 +299,14 @@ mod tests {
     }
 
     #[test]
+    fn a_loopback_listener_answers_to_its_own_number() {
+        let s = resolve("[[listener]]\naddress = '127.0.0.2:1'\n").unwrap();
+        assert!(s.listeners[0].gate.check("127.0.0.2:1", None).is_ok());
+    }
+
+    #[test]
     fn problems_name_the_key_and_the_fix() {
+        assert!(words("[limits]\nping_interval=0\n").contains("limits.ping_interval: 0"));
         assert!(words("[[listener]]\naddress = 'here'\n").contains("listener.address: `here`"));
         assert!(words("[[auth.token]]\nname='a'\n").contains("`token` or `token_file` is missing"));
         assert!(words("[anonymous]\ngrants=['SHOUT x']\n").contains("READ, WRITE or MANAGE"));

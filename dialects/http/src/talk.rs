@@ -299,11 +299,9 @@ impl Conversation for Talk {
             Event::Gap { missed } => match &mut self.state {
                 State::Joining(joining) => joining.gap = true,
                 State::Streaming(style, _) => tell_gap(*style, Some(missed), turn),
-                State::Quiet
-                | State::Entering(_)
-                | State::Listing(_)
-                | State::Publishing(_)
-                | State::Socket(_) => {}
+                // SPEC [GAP-2]: it has no words for it, and must not go on as if nothing were missing.
+                State::Socket(_) => turn.close(CloseReason::SlowConsumer),
+                State::Quiet | State::Entering(_) | State::Listing(_) | State::Publishing(_) => {}
             },
             // Never asked for.
             Event::Left { .. } | Event::Spawned { .. } | Event::LinkLost(_) | Event::NoSuchSession(_) => {}

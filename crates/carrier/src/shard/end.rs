@@ -136,10 +136,11 @@ impl<N: Net> Shard<N> {
         }
     }
 
-    /// Nothing is owed to the link any more.
+    /// What was owed to the link has been taken; a last word may have been added since.
     fn after_write(&mut self, slot: u32) {
         let closing = |l: &crate::link::Link| matches!(l.speech, Speech::Closing);
         if self.links.get(slot as usize).is_some_and(closing)
+            && self.out.is_clear(slot)
             && let Some(stream) = self.out.hot[slot as usize].stream.as_mut()
         {
             stream.finish();
@@ -214,7 +215,7 @@ impl<N: Net> Shard<N> {
             session.vhost.audience.fetch_sub(1, Ordering::Relaxed);
         }
         self.desk.counters.closed[reason.index()] += 1;
-        self.desk.detach(id);
+        self.desk.detach(id, self.now);
         for link in session.links() {
             self.say_goodbye(link, reason, code);
         }

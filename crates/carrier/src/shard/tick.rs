@@ -12,6 +12,9 @@ use std::time::Duration;
 /// How often goodbyes are said while the server drains.
 pub(super) const DRAIN_STEP: Duration = Duration::from_millis(50);
 
+/// How often windows that nobody has come back for are looked at.
+pub(super) const SWEEP: Duration = Duration::from_secs(10);
+
 /// Pings that may go unanswered before a peer counts as gone.
 const UNANSWERED: u8 = 2;
 
@@ -29,6 +32,11 @@ impl<N: Net> Shard<N> {
             }
         }
         self.due = due;
+        // One shard sweeps for all.
+        if self.desk.shard == 0 && self.swept + SWEEP <= self.now.time {
+            self.swept = self.now.time;
+            self.desk.sweep(self.now);
+        }
     }
 
     /// Sets when the next thing must have happened on a link. A later time costs nothing.
