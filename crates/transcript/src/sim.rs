@@ -62,7 +62,8 @@ impl Read for SimStream {
             *place = byte;
         }
         // A short read tells the server that there is no more: what is left is news again.
-        pipe.news_to_read = !pipe.to_server.is_empty() || pipe.peer_done;
+        // The end itself is told once.
+        pipe.news_to_read = n > 0 && (!pipe.to_server.is_empty() || pipe.peer_done);
         Ok(n)
     }
 }
