@@ -169,8 +169,8 @@ impl Desk {
         };
         let delivery = Arc::new(draw_up(caller, Some(channel.name.clone()), draft));
         self.gather(caller.vhost, channel, delivery);
-        if let Some(ticket) = ticket {
-            self.commit_with(Some(&Receipt { session: caller.session, ticket }));
+        if let Some(receipt) = receipt(caller, ticket) {
+            self.commit_with(Some(&receipt));
         }
         Applied::Done
     }
@@ -189,12 +189,11 @@ impl Desk {
             return Applied::Done;
         }
         self.commit();
-        let audience = caller.vhost.audience.load(std::sync::atomic::Ordering::Relaxed);
-        self.caused = self.caused.saturating_add(audience as usize);
-        let delivery = draw_up(caller, None, draft);
-        let receipt = ticket.map(|ticket| Receipt { session: caller.session, ticket });
+        let (delivery, receipt) = (draw_up(caller, None, draft), receipt(caller, ticket));
         let to_ring = &mut self.to_ring;
-        self.exchange.commit_broadcast(caller.vhost, delivery, receipt.as_ref(), |s| note(to_ring, s));
+        let receipt = receipt.as_ref();
+        let audience = self.exchange.commit_broadcast(caller.vhost, delivery, receipt, |s| note(to_ring, s));
+        self.caused = self.caused.saturating_add(audience as usize);
         self.counters.published += 1;
         Applied::Done
     }
@@ -228,7 +227,7 @@ impl Desk {
         let mut delivery = draw_up(caller, Some(channel.name.clone()), draft);
         delivery.only = Some(receivers.into());
         self.commit();
-        let receipt = ticket.map(|ticket| Receipt { session: caller.session, ticket });
+        let receipt = receipt(caller, ticket);
         let (delivery, to_ring) = (Arc::new(delivery), &mut self.to_ring);
         let receipt = receipt.as_ref();
         let committed =
@@ -321,12 +320,12 @@ impl Desk {
         if core.members() == 0 {
             self.exchange.interest(vhost, channel, false);
         }
-        let abandoned = core.abandoned().is_some();
+        let abandoned = core.abandoned();
         drop(core);
         if departure.deserted {
             self.exchange.bury(vhost, channel);
-        } else if abandoned {
-            self.exchange.abandon(Some((vhost, channel)), now);
+        } else if let Some(bytes) = abandoned {
+            self.exchange.abandon(vhost, channel, bytes, now);
         }
     }
 
@@ -356,11 +355,6 @@ impl Desk {
         let (page, next) = self.exchange.channels(caller.vhost, cursor, may_see);
         self.answer(caller.session, ticket.unwrap_or(NO_TICKET), Answer::Channels { page, next });
         Ok(())
-    }
-
-    /// Forgets windows whose time is over. Called now and then.
-    pub fn sweep(&self, now: Now) {
-        self.exchange.abandon(None, now);
     }
 
     /// Commits what has been gathered, if anything. Called at the end of each read, and before anything that must
@@ -475,6 +469,10 @@ fn note(to_ring: &mut Vec<u16>, shard: u16) {
     if !to_ring.contains(&shard) {
         to_ring.push(shard);
     }
+}
+
+fn receipt(caller: &Caller<'_>, ticket: Option<Ticket>) -> Option<Receipt> {
+    ticket.map(|ticket| Receipt { session: caller.session, ticket })
 }
 
 fn draw_up(caller: &Caller<'_>, channel: Option<ChannelName>, draft: Draft) -> Delivery {

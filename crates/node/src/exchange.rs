@@ -323,14 +323,15 @@ impl Exchange {
         members
     }
 
-    /// Hands a message to every shard of the node, in one order for all of a virtual host's broadcasts.
+    /// Hands a message to every shard of the node, in one order for all of a virtual host's broadcasts. Returns how
+    /// many hear it.
     pub(crate) fn commit_broadcast(
         &self,
         vhost: &VHost,
         delivery: Delivery,
         receipt: Option<&Receipt>,
         touched: impl FnMut(u16),
-    ) {
+    ) -> u32 {
         let mut core = lock(&vhost.everybody);
         let mut run = [Arc::new(delivery)];
         core.commit(&mut run);
@@ -339,11 +340,13 @@ impl Exchange {
         for shard in 0..self.shards() {
             self.push(shard, Entry::Broadcast { vhost: vhost.index, delivery: Arc::clone(&delivery) });
         }
+        let audience = vhost.audience.load(Ordering::Relaxed);
         if let Some(r) = receipt {
-            self.give_receipt(r, vhost.audience.load(Ordering::Relaxed));
+            self.give_receipt(r, audience);
         }
         drop(core);
         (0..self.shards()).for_each(touched);
+        audience
     }
 
     fn give_receipt(&self, receipt: &Receipt, members: u32) {
@@ -385,18 +388,23 @@ impl Exchange {
         }
     }
 
-    /// Notes that everybody has left a channel with a window, and forgets the windows whose time is over, or the
-    /// oldest when all together are too large. Called when channels are left, and now and then.
-    pub(crate) fn abandon(&self, left: Option<(&Arc<VHost>, &Arc<Channel>)>, now: Now) {
+    /// Notes that everybody has left a channel with a window of so many bytes.
+    pub(crate) fn abandon(&self, vhost: &Arc<VHost>, channel: &Arc<Channel>, bytes: usize, now: Now) {
+        let (vhost, channel) = (Arc::clone(vhost), Arc::clone(channel));
+        let bytes = bytes + CHANNEL;
         let mut guard = lock(&self.abandoned);
         let (queue, total) = &mut *guard;
-        if let Some((vhost, channel)) = left
-            && let Some(bytes) = channel.lock().abandoned()
-        {
-            let (vhost, channel) = (Arc::clone(vhost), Arc::clone(channel));
-            *total += bytes + CHANNEL;
-            queue.push_back(Abandoned { since: now.time, bytes: bytes + CHANNEL, vhost, channel });
-        }
+        *total += bytes;
+        queue.push_back(Abandoned { since: now.time, bytes, vhost, channel });
+        drop(guard);
+        self.sweep(now);
+    }
+
+    /// Forgets the windows that nobody has come back for in time, and the oldest when all together are too large.
+    /// Called when channels are left, and now and then.
+    pub fn sweep(&self, now: Now) {
+        let mut guard = lock(&self.abandoned);
+        let (queue, total) = &mut *guard;
         let is_over = |a: &Abandoned, total: usize| {
             a.since + self.limits.window_timeout <= now.time || total > self.limits.window_bytes
         };

@@ -95,8 +95,7 @@ impl<N: Net> Shard<N> {
                 return;
             }
             let Some(slot) = self.out.next_touched() else { return };
-            let closing = self.links.get(slot as usize).is_some_and(|l| matches!(l.speech, Speech::Closing));
-            let bound = self.limits.pending_bytes + if closing { GOODBYE } else { 0 };
+            let bound = self.limits.pending_bytes + if self.is_closing(slot) { GOODBYE } else { 0 };
             match self.out.flush(slot, bound, &mut self.desk.counters) {
                 Wrote::All => self.after_write(slot),
                 Wrote::Some => {}
@@ -104,6 +103,10 @@ impl<N: Net> Shard<N> {
                 Wrote::Broken(reason) => self.note_broken(slot, Some(reason)),
             }
         }
+    }
+
+    fn is_closing(&self, slot: u32) -> bool {
+        self.links.get(slot as usize).is_some_and(|l| matches!(l.speech, Speech::Closing))
     }
 
     /// Notes that a link is to end. Without a reason its reader is too slow, and may be told so.
@@ -138,8 +141,7 @@ impl<N: Net> Shard<N> {
 
     /// What was owed to the link has been taken; a last word may have been added since.
     fn after_write(&mut self, slot: u32) {
-        let closing = |l: &crate::link::Link| matches!(l.speech, Speech::Closing);
-        if self.links.get(slot as usize).is_some_and(closing)
+        if self.is_closing(slot)
             && self.out.is_clear(slot)
             && let Some(stream) = self.out.hot[slot as usize].stream.as_mut()
         {

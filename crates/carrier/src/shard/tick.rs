@@ -35,7 +35,7 @@ impl<N: Net> Shard<N> {
         // One shard sweeps for all.
         if self.desk.shard == 0 && self.swept + SWEEP <= self.now.time {
             self.swept = self.now.time;
-            self.desk.sweep(self.now);
+            self.exchange.sweep(self.now);
         }
     }
 
