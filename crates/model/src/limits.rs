@@ -59,6 +59,13 @@ pub struct Limits {
     pub publish_rate: Option<(u32, u32)>,
     /// Open connections in all; past it accepting pauses.
     pub connections: usize,
+    /// Connections accepted in a second, with a burst of one second's worth; `None`: as many as come. Those beyond
+    /// wait in the kernel's queue.
+    pub accept_rate: Option<u32>,
+    /// Connections of one address for which nobody has been authenticated; `None`: any number.
+    pub unauthenticated_per_address: Option<u32>,
+    /// Time to authenticate, where those may do nothing who have not.
+    pub auth_timeout: Duration,
     /// The time over which closes are spread when the server stops.
     pub drain_timeout: Duration,
 }
@@ -87,6 +94,9 @@ impl Default for Limits {
             window_bytes: 64 << 20,
             publish_rate: None,
             connections: 1 << 20,
+            accept_rate: None,
+            unauthenticated_per_address: None,
+            auth_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
         }
     }

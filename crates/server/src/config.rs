@@ -32,13 +32,82 @@ pub struct Config {
     pub assigned: Vec<String>,
     /// What each dialect wants to know.
     pub dialect: Dialects,
+    /// What holds for WebSockets of every dialect.
+    pub websocket: WebSocket,
+    /// Addresses, or networks as `10.0.0.0/8`, of proxies whose word on where a peer comes from is taken.
+    pub proxies: Vec<String>,
+    /// Where operators look.
+    pub admin: Admin,
+    /// How the log is written.
+    pub log: Log,
+}
+
+/// What holds for WebSockets of every dialect.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebSocket {
+    /// Whether messages are compressed for clients that offer it (permessage-deflate, RFC 7692).
+    pub deflate: bool,
+}
+
+/// What nobody may see who reads a log or a printed configuration.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Where operators look: health and metrics.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// An address and port, or `off`; `127.0.0.1:6890` when not said.
+    pub address: Option<String>,
+    /// The secret that must be shown; there must be one beyond this machine.
+    pub token: Option<Secret>,
+    /// A file that holds the secret on its first line.
+    pub token_file: Option<PathBuf>,
+}
+
+/// How the log is written, to the standard error.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Lines for people, or JSON.
+    pub format: LogFormat,
+    /// What is written, as `info` or `carrier=debug`.
+    pub filter: Option<String>,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// Where to listen, for whom.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listener {
-    /// An address and port: `127.0.0.1:6889`.
+    /// An address and port: `127.0.0.1:6889`; or `unix:/run/chappe.sock`; or `systemd:NAME`, a socket that systemd
+    /// has opened under that name.
     pub address: String,
     /// The virtual host it opens to.
     pub vhost: Option<String>,
@@ -48,6 +117,22 @@ pub struct Listener {
     /// Web pages that may talk to it: `https://app.example`, or `*`.
     #[serde(default)]
     pub origins: Vec<String>,
+    /// Certificates, when it speaks TLS. The first is shown to clients that name no server.
+    #[serde(default)]
+    pub tls: Vec<Certificate>,
+    /// Whether each connection begins with a PROXY protocol header, which is then believed from `proxies` only.
+    #[serde(default)]
+    pub proxy_protocol: bool,
+}
+
+/// A certificate and its key, as PEM files. Read again when they change.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Bounds that can be set. Sizes in bytes, times in seconds; the defaults are those of `model::Limits`.
@@ -72,6 +157,12 @@ pub struct Limits {
     pub publish_burst: Option<u32>,
     /// Open connections.
     pub connections: Option<usize>,
+    /// Connections accepted in a second; 0: as many as come.
+    pub accept_rate: Option<u32>,
+    /// Connections of one address that nobody has authenticated; 0: any number.
+    pub unauthenticated_per_address: Option<u32>,
+    /// Time to authenticate, where those may do nothing who have not.
+    pub auth_timeout: Option<u64>,
     /// Time for a request's head.
     pub head_timeout: Option<u64>,
     /// Time a connection may be idle between requests.
@@ -91,13 +182,13 @@ pub struct Auth {
 }
 
 /// A token, and what may be done with it.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
     /// Who shows it; other members see this name.
     pub name: String,
     /// The secret itself.
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// A file that holds the secret on its first line.
     pub token_file: Option<PathBuf>,
     /// The only virtual host it is good for; `/` when not said.
@@ -105,15 +196,6 @@ pub struct Token {
     /// `READ chat.*`, `WRITE **`, …
     #[serde(default)]
     pub grants: Vec<String>,
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token")
-            .field("name", &self.name)
-            .field("grants", &self.grants)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Those who show no token.

@@ -1,7 +1,7 @@
 //! Starting a server, and ending it: sockets, shards on their threads, the control runtime with its signals.
 
 use crate::registry;
-use crate::settings::{Listener, Settings};
+use crate::settings::{Listener, Place, Settings};
 use backplane::Alone;
 use carrier::net::os::{self, Os};
 use carrier::shard::{PortPlan, Speak, Wiring};
@@ -94,12 +94,15 @@ impl Running {
 pub fn start(settings: Settings) -> Result<Running, StartError> {
     let mut sockets = Vec::new();
     for listener in &settings.listeners {
-        match os::listen(listener.address) {
+        let Place::Tcp(address) = listener.place else {
+            return Err(StartError::System(io::ErrorKind::Unsupported.into()));
+        };
+        match os::listen(address) {
             Ok(socket) => sockets.push((listener.clone(), socket)),
             Err(e) if listener.optional => {
-                tracing::debug!(address = %listener.address, error = %e, "an address is left out");
+                tracing::debug!(%address, error = %e, "an address is left out");
             }
-            Err(e) => return Err(StartError::Listen(listener.address, e)),
+            Err(e) => return Err(StartError::Listen(address, e)),
         }
     }
     let addresses = sockets.iter().map(|(_, s)| s.local_addr()).collect::<Result<Vec<_>, _>>()?;

@@ -1,17 +1,19 @@
 //! What the configuration means: no options left, the posture decided, every sentence checked.
 
 use crate::config::{self, Config, Dialects};
-use carrier::{Gate, Origins};
+use carrier::{Gate, Network, Origins};
 use model::{Grant, Limits, Pattern, Principal, SlowPolicy, VHostName};
 use node::{ChannelPolicy, Token};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The port everything that is HTTP is served at.
 pub const PORT: u16 = 6889;
+/// The port operators look at.
+pub const ADMIN_PORT: u16 = 6890;
 /// Bytes a channel's window may take.
 const WINDOW_BYTES: usize = 4 << 20;
 
@@ -24,11 +26,49 @@ pub enum Posture {
     Exposed,
 }
 
+/// Where a listener's connections come from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// An address and port.
+    Tcp(SocketAddr),
+    /// A unix socket, made there.
+    Unix(PathBuf),
+    /// A socket that systemd has opened and named so.
+    Inherited(String),
+}
+
+impl Place {
+    /// Whether others than this machine can reach it. What systemd has opened is not known before it is there: it
+    /// counts as within reach.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        match self {
+            Self::Tcp(address) => !address.ip().is_loopback(),
+            Self::Unix(_) => false,
+            Self::Inherited(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Inherited(name) => write!(f, "systemd:{name}"),
+        }
+    }
+}
+
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub struct Listener {
-    /// The address.
-    pub address: SocketAddr,
+    /// Where its connections come from.
+    pub place: Place,
+    /// Certificates and keys as PEM files, when it speaks TLS.
+    pub certificates: Vec<config::Certificate>,
+    /// Whether each connection begins with a PROXY protocol header.
+    pub proxy_protocol: bool,
     /// The world it opens to.
     pub vhost: VHostName,
     /// Who may knock.
@@ -59,6 +99,23 @@ pub struct Settings {
     pub assigned: Vec<Pattern>,
     /// What each dialect wants to know.
     pub dialects: Dialects,
+    /// Whether WebSocket messages are compressed for clients that offer it.
+    pub deflate: bool,
+    /// Proxies whose word on where a peer comes from is taken.
+    pub proxies: Vec<Network>,
+    /// Where operators look; `None`: nowhere.
+    pub admin: Option<Admin>,
+}
+
+/// Where operators look.
+#[derive(Clone)]
+pub struct Admin {
+    /// The address.
+    pub address: SocketAddr,
+    /// The secret that must be shown.
+    pub token: Option<Box<str>>,
+    /// Whether somebody asked for it: then the server does not start without.
+    pub wanted: bool,
 }
 
 /// What is wrong with a configuration: which key, and what to do.
@@ -84,7 +141,7 @@ impl Settings {
     /// Says which key is wrong, and what would be right.
     pub fn resolve(config: &Config) -> Result<Self, Problem> {
         let listeners = listeners(config)?;
-        let exposed = listeners.iter().any(|l| !l.address.ip().is_loopback());
+        let exposed = listeners.iter().any(|l| l.place.is_exposed());
         let posture = if exposed { Posture::Exposed } else { Posture::Loopback };
         let authenticates = !config.auth.token.is_empty();
         if exposed && !authenticates && !config.insecure {
@@ -112,6 +169,9 @@ impl Settings {
             policies: config.channel.iter().map(policy).collect(),
             assigned: config.assigned.iter().map(|p| Pattern::new(p)).collect(),
             dialects: config.dialect,
+            deflate: config.websocket.deflate,
+            proxies: config.proxies.iter().map(|p| network(p)).collect::<Result<_, _>>()?,
+            admin: admin(&config.admin)?,
         })
     }
 }
@@ -125,7 +185,9 @@ fn listeners(config: &Config) -> Result<Vec<Listener>, Problem> {
         let both = [(IpAddr::V4(Ipv4Addr::LOCALHOST), false), (IpAddr::V6(Ipv6Addr::LOCALHOST), true)];
         return Ok(both
             .map(|(ip, optional)| Listener {
-                address: SocketAddr::new(ip, PORT),
+                place: Place::Tcp(SocketAddr::new(ip, PORT)),
+                certificates: Vec::new(),
+                proxy_protocol: false,
                 vhost: VHostName::root(),
                 gate: Gate::loopback(),
                 optional,
@@ -135,26 +197,82 @@ fn listeners(config: &Config) -> Result<Vec<Listener>, Problem> {
     config.listener.iter().map(listener).collect()
 }
 
-fn listener(written: &config::Listener) -> Result<Listener, Problem> {
-    let Ok(address) = written.address.parse::<SocketAddr>() else {
-        let words = "is no address; write it as 127.0.0.1:6889, [::1]:6889 or 0.0.0.0:6889";
-        return problem(format!("listener.address: `{}` {words}", written.address));
+fn place(written: &str) -> Result<Place, Problem> {
+    if let Some(path) = written.strip_prefix("unix:") {
+        return Ok(Place::Unix(path.into()));
+    }
+    if let Some(name) = written.strip_prefix("systemd:") {
+        return Ok(Place::Inherited(name.into()));
+    }
+    let Ok(address) = written.parse() else {
+        let words = "is no address; write it as 127.0.0.1:6889, [::1]:6889, 0.0.0.0:6889, unix:/run/chappe.sock \
+                     or systemd:NAME";
+        return problem(format!("listener.address: `{written}` {words}"));
     };
+    Ok(Place::Tcp(address))
+}
+
+fn network(written: &str) -> Result<Network, Problem> {
+    let words = "is no address or network; write it as 192.0.2.1 or 10.0.0.0/8";
+    Network::parse(written).ok_or_else(|| Problem(format!("proxies: `{written}` {words}")))
+}
+
+fn admin(written: &config::Admin) -> Result<Option<Admin>, Problem> {
+    if written.address.as_deref() == Some("off") {
+        return Ok(None);
+    }
+    let address = match written.address.as_deref() {
+        None => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ADMIN_PORT),
+        Some(text) => text.parse().map_err(|_| {
+            Problem(format!("admin.address: `{text}` is no address; write it as 127.0.0.1:6890, or `off`"))
+        })?,
+    };
+    let token = secret("admin", written.token.as_ref(), written.token_file.as_deref())?;
+    if token.is_none() && !address.ip().is_loopback() {
+        return problem(
+            "admin.token: the admin listener is reachable from beyond this machine, and needs `admin.token` or \
+             `admin.token_file`"
+                .into(),
+        );
+    }
+    Ok(Some(Admin { address, token: token.map(Into::into), wanted: written.address.is_some() }))
+}
+
+/// A secret that is written there, or stands on the first line of a file.
+fn secret(key: &str, token: Option<&config::Secret>, file: Option<&Path>) -> Result<Option<String>, Problem> {
+    let secret = match (token, file) {
+        (None, None) => return Ok(None),
+        (Some(token), None) => token.reveal().to_owned(),
+        (None, Some(file)) => {
+            first_line(file).map_err(|e| Problem(format!("{key}: cannot read {}: {e}", file.display())))?
+        }
+        (Some(_), Some(_)) => {
+            return problem(format!("{key}: say either `token` or `token_file`, not both"));
+        }
+    };
+    if secret.is_empty() {
+        return problem(format!("{key}: the token is empty"));
+    }
+    Ok(Some(secret))
+}
+
+fn listener(written: &config::Listener) -> Result<Listener, Problem> {
+    let place = place(&written.address)?;
     let vhost = match written.vhost.as_deref() {
         None => VHostName::root(),
         Some(name) => VHostName::new(name)
             .map_err(|_| Problem(format!("listener.vhost: `{name}` must begin with `/`, as in `/hello`")))?,
     };
-    let mut gate = if address.ip().is_loopback() {
-        Gate::loopback()
-    } else {
+    let mut gate = if place.is_exposed() {
         Gate { hosts: None, origins: Origins::Listed(Vec::new()) }
+    } else {
+        Gate::loopback()
     };
     if !written.hosts.is_empty() {
         gate.hosts.get_or_insert_default().extend(written.hosts.iter().map(|h| h.to_lowercase()));
     }
     // Whoever can reach an address may call it by its number.
-    if let Some(hosts) = &mut gate.hosts {
+    if let (Some(hosts), Place::Tcp(address)) = (&mut gate.hosts, &place) {
         hosts.push(match address.ip() {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
@@ -165,7 +283,8 @@ fn listener(written: &config::Listener) -> Result<Listener, Problem> {
     } else if !written.origins.is_empty() {
         gate.origins = Origins::Listed(written.origins.clone());
     }
-    Ok(Listener { address, vhost, gate, optional: false })
+    let (certificates, proxy_protocol) = (written.tls.clone(), written.proxy_protocol);
+    Ok(Listener { place, certificates, proxy_protocol, vhost, gate, optional: false })
 }
 
 fn grants(written: &[String], key: &str) -> Result<Vec<Grant>, Problem> {
@@ -174,24 +293,16 @@ fn grants(written: &[String], key: &str) -> Result<Vec<Grant>, Problem> {
 
 fn token(written: &config::Token) -> Result<Token, Problem> {
     let name = &written.name;
-    let secret = match (&written.token, &written.token_file) {
-        (Some(token), None) => token.clone(),
-        (None, Some(file)) => first_line(file)
-            .map_err(|e| Problem(format!("auth.token `{name}`: cannot read {}: {e}", file.display())))?,
-        (Some(_), Some(_)) => {
-            return problem(format!("auth.token `{name}`: say either `token` or `token_file`, not both"));
-        }
-        (None, None) => return problem(format!("auth.token `{name}`: `token` or `token_file` is missing")),
+    let key = format!("auth.token `{name}`");
+    let Some(secret) = secret(&key, written.token.as_ref(), written.token_file.as_deref())? else {
+        return problem(format!("{key}: `token` or `token_file` is missing"));
     };
-    if secret.is_empty() {
-        return problem(format!("auth.token `{name}`: the token is empty"));
-    }
     let vhost = match written.vhost.as_deref() {
         None => VHostName::root(),
         Some(v) => VHostName::new(v)
             .map_err(|_| Problem(format!("auth.token `{name}`: vhost `{v}` must begin with `/`")))?,
     };
-    let grants = grants(&written.grants, &format!("auth.token `{name}`"))?;
+    let grants = grants(&written.grants, &key)?;
     let principal = Arc::new(Principal { name: Some(name.as_str().into()), address: None, grants });
     Ok(Token { secret: secret.into(), vhost, principal })
 }
@@ -210,15 +321,16 @@ fn policy(written: &config::Channel) -> ChannelPolicy {
     ChannelPolicy { pattern, slow, window: written.window, window_bytes: WINDOW_BYTES }
 }
 
+/// A bound as it was written, where 0 means none.
+fn unless_zero(written: Option<u32>, default: Option<u32>) -> Option<u32> {
+    written.map_or(default, |n| (n > 0).then_some(n))
+}
+
 fn limits(written: &config::Limits, posture: Posture) -> Result<Limits, Problem> {
     let d = Limits::default();
     let exposed = posture == Posture::Exposed;
     let seconds = |s: Option<u64>, default| s.map_or(default, Duration::from_secs);
-    let rate = match (written.publish_rate, exposed) {
-        (Some(0), _) | (None, false) => None,
-        (None, true) => Some(50),
-        (Some(rate), _) => Some(rate),
-    };
+    let rate = unless_zero(written.publish_rate, exposed.then_some(50));
     let limits = Limits {
         message_bytes: written.message_bytes.unwrap_or(d.message_bytes),
         pending_bytes: written.pending_bytes.unwrap_or(d.pending_bytes),
@@ -230,6 +342,9 @@ fn limits(written: &config::Limits, posture: Posture) -> Result<Limits, Problem>
         }),
         publish_rate: rate.map(|rate| (rate, written.publish_burst.unwrap_or(rate.saturating_mul(2)).max(1))),
         connections: written.connections.unwrap_or(d.connections),
+        accept_rate: unless_zero(written.accept_rate, exposed.then_some(2000)),
+        unauthenticated_per_address: unless_zero(written.unauthenticated_per_address, exposed.then_some(64)),
+        auth_timeout: seconds(written.auth_timeout, d.auth_timeout),
         head_timeout: seconds(written.head_timeout, d.head_timeout),
         keep_alive: seconds(written.keep_alive, d.keep_alive),
         ping_interval: seconds(written.ping_interval, d.ping_interval),
