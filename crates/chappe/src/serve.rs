@@ -44,15 +44,7 @@ pub(crate) fn serve(options: cli::Serve) -> ExitCode {
 fn settings(options: cli::Serve) -> Result<Settings, String> {
     let mut config = Config::load(options.config.as_deref(), std::env::vars()).map_err(|e| e.to_string())?;
     if !options.listen.is_empty() {
-        let listener = |address| Listener {
-            address,
-            vhost: None,
-            hosts: Vec::new(),
-            origins: Vec::new(),
-            tls: Vec::new(),
-            proxy_protocol: false,
-        };
-        config.listener = options.listen.into_iter().map(listener).collect();
+        config.listener = options.listen.into_iter().map(Listener::at).collect();
     }
     config.shards = options.shards.or(config.shards);
     config.insecure |= options.insecure;

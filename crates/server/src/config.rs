@@ -125,6 +125,21 @@ pub struct Listener {
     pub proxy_protocol: bool,
 }
 
+impl Listener {
+    /// A listener there, and nothing else said of it.
+    #[must_use]
+    pub fn at(address: String) -> Self {
+        Self {
+            address,
+            vhost: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            tls: Vec::new(),
+            proxy_protocol: false,
+        }
+    }
+}
+
 /// A certificate and its key, as PEM files. Read again when they change.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

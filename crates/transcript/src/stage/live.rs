@@ -37,7 +37,7 @@ impl Live {
     /// When it does not start.
     pub fn start(mut config: Config) -> io::Result<Self> {
         let address = "127.0.0.1:0".to_owned();
-        config.listener = vec![Listener { address, vhost: None, hosts: Vec::new(), origins: Vec::new() }];
+        config.listener = vec![Listener::at(address)];
         config.shards = Some(SHARDS);
         let settings = Settings::resolve(&config).map_err(io::Error::other)?;
         let running = server::start(settings).map_err(io::Error::other)?;
