@@ -292,17 +292,19 @@ fn micros(later: Option<u64>, earlier: Option<u64>) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::cli::{Load, Pace};
-    use server::config::Config;
+    use server::config::{Config, Listener};
     use server::{Running, Settings};
 
     const LOAD: Load = Load { size: 64, seconds: 0.05, warm: 0.01 };
 
     /// A server at a port that is free.
     fn serve() -> (Running, Target) {
-        let mut settings = Settings::resolve(&Config::default()).unwrap();
-        settings.shards = 2;
-        settings.listeners.retain(|l| l.address.is_ipv4());
-        settings.listeners.iter_mut().for_each(|l| l.address.set_port(0));
+        let config = Config {
+            shards: Some(2),
+            listener: vec![Listener::at("127.0.0.1:0".into())],
+            ..Config::default()
+        };
+        let settings = Settings::resolve(&config).unwrap();
         let running = server::start(settings).unwrap();
         let target = Target::parse(&format!("ws://{}/", running.addresses()[0])).unwrap();
         (running, target)
