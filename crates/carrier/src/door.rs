@@ -2,6 +2,7 @@
 //!
 //! Messages go by inbox; what cannot be cloned or weighed, such as a socket, comes through here.
 
+use crate::strangers::Stranger;
 use dialect::Conversation;
 use model::SessionId;
 use std::net::IpAddr;
@@ -30,6 +31,8 @@ pub(crate) enum Parcel<S> {
 pub(crate) struct HandedOver<S> {
     pub(crate) stream: S,
     pub(crate) peer: IpAddr,
+    pub(crate) behind: Option<IpAddr>,
+    pub(crate) stranger: Option<Box<Stranger>>,
     pub(crate) port: u16,
     pub(crate) asking: crate::link::Asking,
     pub(crate) request: OwnedRequest,

@@ -105,6 +105,16 @@ impl Decoder {
         self.pending.as_ref().is_some_and(|pending| matches!(pending.stage, Stage::Body(_)))
     }
 
+    /// Looks at a request whose head has been read and whose body is incomplete; `None`: there is none.
+    pub fn look<T>(&self, limits: &Limits, look: impl FnOnce(&Request<'_>) -> T) -> Option<T> {
+        let pending = self.pending.as_ref()?;
+        let Stage::Body(body) = pending.stage else { return None };
+        let head = Head::parse(pending.bytes.get(..body.head)?, limits).ok()?;
+        let mut seen = None;
+        head.deal(&[], |request, _| seen = Some(look(request)));
+        seen
+    }
+
     /// The bytes of memory that are held for an incomplete request.
     #[must_use]
     pub fn held_bytes(&self) -> usize {

@@ -4,8 +4,8 @@
 
 use crate::arena::Stretch;
 use crate::http1;
+use crate::strangers::Stranger;
 use crate::websocket;
-use hub::Allowance;
 use model::Time;
 use std::net::{IpAddr, SocketAddr};
 
@@ -88,12 +88,17 @@ pub(crate) struct Link {
     pub(crate) speech: Speech,
     pub(crate) pause: Pause,
     pub(crate) asking: Option<Box<Asking>>,
-    /// What the sessions of its requests may still publish this second, one after the other.
-    pub(crate) allowance: Allowance,
     /// Read, but not looked at while reading is paused.
     pub(crate) unread: Vec<u8>,
     pub(crate) port: u16,
+    /// Who is at the other end: the proxy, if one is.
     pub(crate) peer: IpAddr,
+    /// Whom a proxy that is believed speaks for, with the present request.
+    pub(crate) behind: Option<IpAddr>,
+    /// Its place among the strangers, until somebody has been authenticated on it.
+    pub(crate) stranger: Option<Box<Stranger>>,
+    /// Nothing has been read from it yet.
+    pub(crate) fresh: bool,
     /// When the next thing must have happened. What that is depends on the speech.
     pub(crate) deadline: Time,
     /// The time for which the wheel has this link's timer; others that it may have are stale.
@@ -122,10 +127,12 @@ impl Link {
             speech,
             pause: Pause::default(),
             asking: None,
-            allowance: Allowance::default(),
             unread: Vec::new(),
             port,
             peer,
+            behind: None,
+            stranger: None,
+            fresh: true,
             deadline: Time::default(),
             timer: None,
             heard: false,
@@ -136,6 +143,11 @@ impl Link {
             ready: false,
             ended: false,
         }
+    }
+
+    /// Where its peer comes from, as far as is known.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.behind.unwrap_or(self.peer)
     }
 
     pub(crate) fn is_paused(&self) -> bool {

@@ -3,6 +3,11 @@
 //! Edge-triggered: after a stream was reported readable it is read until it has less than was asked for.
 
 pub mod os;
+mod socket;
+mod tls;
+
+pub use socket::Socket;
+pub use tls::{Identities, TlsError};
 
 use model::Now;
 use std::io::{self, Read, Write};
@@ -27,10 +32,34 @@ pub enum Ready {
     Port(u16),
 }
 
-/// A connection's two directions.
+/// A connection's two directions. A read gets fewer bytes than it asked for only when there are no more for the moment;
+/// a write takes fewer than it was given only when it will be reported that more are taken.
 pub trait Stream: Read + Write + Send {
     /// Says that nothing more will be written.
     fn finish(&mut self);
+
+    /// Goes on with what the stream itself holds back, now that it can be written again.
+    ///
+    /// # Errors
+    /// Those of the system; the connection is of no more use.
+    fn push(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Whether the stream itself holds back something that was written.
+    fn is_holding(&self) -> bool {
+        false
+    }
+
+    /// Whether a handshake is still being made, of which each step is costly.
+    fn is_opening(&self) -> bool {
+        false
+    }
+
+    /// Whom a known proxy has announced as the peer behind it.
+    fn announced(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 /// What a port is.

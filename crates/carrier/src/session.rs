@@ -1,6 +1,7 @@
 //! A session as its shard keeps it: the conversation, for whom it acts, its links, and what it waits for.
 
 use crate::link::NONE;
+use crate::strangers::Budget;
 use dialect::{Conversation, Turn};
 use hub::{Allowance, Lane};
 use model::{Principal, SessionId, Ticket, Time};
@@ -25,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) conversation: Option<Box<dyn Conversation>>,
     pub(crate) vhost: Arc<VHost>,
     pub(crate) principal: Option<Arc<Principal>>,
+    /// What it may do until it has a principal, where nobody may act without.
+    pub(crate) budget: Option<Box<Budget>>,
     pub(crate) allowance: Allowance,
     /// The newest link.
     pub(crate) link: u32,
@@ -49,6 +52,7 @@ impl Session {
             conversation: None,
             vhost,
             principal: None,
+            budget: None,
             allowance: Allowance::default(),
             link: NONE,
             other_links: Vec::new(),

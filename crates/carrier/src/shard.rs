@@ -23,14 +23,17 @@ mod talk;
 mod tick;
 
 use crate::door::{Doors, HandedOver};
-use crate::gate::Gate;
+use crate::ledger::Ledger;
 use crate::link::Link;
 use crate::net::{Net, Ready};
+use crate::proxy::Network;
+use crate::rules::{Rulebook, Rules};
 use crate::session::Session;
+use crate::strangers::Strangers;
 use crate::wheel::{Timer, Wheel};
 use dialect::{Dialect, Turn};
 use hashbrown::HashMap;
-use hub::Lane;
+use hub::{Allowance, Lane};
 use model::{CloseReason, Form, Framing, Limits, LinkId, Now, SessionId, Time};
 use node::{Desk, Entry, Exchange, VHost};
 use outgoing::Outgoing;
@@ -55,10 +58,7 @@ const HELD_WAIT: Duration = Duration::from_millis(5);
 #[derive(Clone)]
 pub enum Speak {
     /// HTTP, and what grows out of it.
-    Http {
-        /// Who may knock.
-        gate: Gate,
-    },
+    Http,
     /// A TCP or datagram protocol of this dialect (its place in the registry).
     Own {
         /// The dialect's place in the registry.
@@ -81,6 +81,21 @@ pub struct Wiring {
     pub dialects: Vec<Box<dyn Dialect>>,
     /// The ports, by number; the same on every shard.
     pub ports: Vec<PortPlan>,
+    /// What may change.
+    pub rulebook: Rulebook,
+    /// Proxies that say truly for whom they speak.
+    pub proxies: Vec<Network>,
+    /// Who has not been authenticated.
+    pub strangers: Arc<Strangers>,
+}
+
+impl Wiring {
+    /// These dialects at these ports, under these rules, and no proxies.
+    #[must_use]
+    pub fn new(dialects: Vec<Box<dyn Dialect>>, ports: Vec<PortPlan>, rules: Rules) -> Self {
+        let rulebook = Rulebook::new(rules);
+        Self { dialects, ports, rulebook, proxies: Vec::new(), strangers: Arc::default() }
+    }
 }
 
 /// One thread and the sessions it owns.
@@ -88,7 +103,10 @@ pub struct Shard<N: Net> {
     net: N,
     now: Now,
     exchange: Arc<Exchange>,
-    /// The exchange's, in an allocation of this shard's own.
+    /// The rules as they were last seen, and which edition that is.
+    rules: Arc<Rules>,
+    edition: u64,
+    /// Of the rules, in an allocation of this shard's own.
     limits: Arc<Limits>,
     wiring: Arc<Wiring>,
     doors: Arc<Doors<N::Stream>>,
@@ -134,6 +152,14 @@ pub struct Shard<N: Net> {
     open_ports: Vec<u16>,
     /// Until when nobody is accepted, because the system had no descriptors left.
     accept_again: Option<Time>,
+    /// How many connections may still be accepted this second.
+    accepting: Allowance,
+    /// Whether it has been said that nobody can be accepted.
+    exhausted: bool,
+    /// What addresses may still publish.
+    ledger: Ledger,
+    /// Steps of handshakes in this turn.
+    handshakes: u32,
     /// A link on its way to another shard, until what was read from it is known.
     leaving: Option<Box<HandedOver<N::Stream>>>,
     draining: Option<Draining>,
@@ -160,11 +186,18 @@ impl<N: Net> Shard<N> {
         doors: Arc<Doors<N::Stream>>,
     ) -> Self {
         let now = net.now();
+        let edition = wiring.rulebook.edition();
+        let rules = wiring.rulebook.rules();
+        let limits = Arc::new(rules.limits.clone());
+        let mut desk = Desk::new(shard, Arc::clone(&exchange));
+        desk.limits = Arc::clone(&limits);
         Self {
             net,
             now,
-            desk: Desk::new(shard, Arc::clone(&exchange)),
-            limits: Arc::new(exchange.limits.clone()),
+            desk,
+            rules,
+            edition,
+            limits,
             exchange,
             wiring,
             doors,
@@ -192,6 +225,10 @@ impl<N: Net> Shard<N> {
             addresses: HashMap::default(),
             open_ports: Vec::new(),
             accept_again: None,
+            accepting: Allowance::default(),
+            exhausted: false,
+            ledger: Ledger::default(),
+            handshakes: 0,
             leaving: None,
             draining: None,
         }
@@ -254,6 +291,10 @@ impl<N: Net> Shard<N> {
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.desk.counters.turns += 1;
+        self.handshakes = 0;
+        if self.wiring.rulebook.edition() != self.edition {
+            self.adopt_rules();
+        }
         self.take_events();
         self.accept_more();
         self.receive_parcels();
@@ -303,7 +344,7 @@ impl<N: Net> Shard<N> {
                     if ended && let Some(link) = self.links.get_mut(slot as usize) {
                         link.ended = true;
                     }
-                    if writable && self.out.is_behind(slot) {
+                    if writable {
                         self.write_more(slot);
                     }
                     if readable {
@@ -332,6 +373,22 @@ impl<N: Net> Shard<N> {
         self.relieved = self.exchange.relieved();
         for slot in std::mem::take(&mut self.held) {
             self.resume_held(slot);
+        }
+    }
+
+    /// The rules have changed. Who may not stay under the new ones is told so.
+    fn adopt_rules(&mut self) {
+        self.edition = self.wiring.rulebook.edition();
+        self.rules = self.wiring.rulebook.rules();
+        self.limits = Arc::new(self.rules.limits.clone());
+        self.desk.limits = Arc::clone(&self.limits);
+        let exchange = Arc::clone(&self.exchange);
+        let falls = |s: &Session| s.principal.as_ref().is_some_and(|p| !exchange.stands(p));
+        let fallen: Vec<_> = self.sessions.iter().filter(|(_, s)| falls(s)).map(|(_, s)| s.id).collect();
+        for id in fallen {
+            if self.session(id).is_some() {
+                self.end_session(id.slot, CloseReason::Unauthorized, None);
+            }
         }
     }
 

@@ -45,6 +45,18 @@ pub enum Item<'b> {
     Close(Option<(u16, &'b str)>),
 }
 
+impl Item<'_> {
+    /// Bytes of what was said.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes.len(),
+            Self::Close(said) => said.map_or(0, |(_, words)| words.len()),
+        }
+    }
+}
+
 /// How the peer broke the protocol. Close with the code (RFC 6455 §7.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fault {

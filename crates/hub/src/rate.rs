@@ -1,4 +1,4 @@
-//! How often a session may publish: a bucket of tokens, 12 bytes.
+//! How often something may be done, as a session publish: a bucket of tokens, 16 bytes.
 
 use model::Time;
 
@@ -12,15 +12,31 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// Takes one message out, at `per_second` with bursts of `burst`. `false`: there is none.
-    pub fn take(&mut self, (per_second, burst): (u32, u32), now: Time) -> bool {
+    /// Thousandths of a message allowed at this moment.
+    fn level(self, (per_second, burst): (u32, u32), now: Time) -> u64 {
         let full = u64::from(burst) * 1000;
-        let level = if self.at == 0 {
-            full
-        } else {
-            let passed = (now.0 + 1).saturating_sub(self.at);
-            full.min(u64::from(self.millis) + passed.saturating_mul(u64::from(per_second)))
-        };
+        if self.at == 0 {
+            return full;
+        }
+        let passed = (now.0 + 1).saturating_sub(self.at);
+        full.min(u64::from(self.millis) + passed.saturating_mul(u64::from(per_second)))
+    }
+
+    /// Whether there is one to take.
+    #[must_use]
+    pub fn has(self, rate: (u32, u32), now: Time) -> bool {
+        self.level(rate, now) >= 1000
+    }
+
+    /// Whether nothing has been taken that has not come back.
+    #[must_use]
+    pub fn is_full(self, rate: (u32, u32), now: Time) -> bool {
+        self.level(rate, now) == u64::from(rate.1) * 1000
+    }
+
+    /// Takes one message out, at `per_second` with bursts of `burst`. `false`: there is none.
+    pub fn take(&mut self, rate: (u32, u32), now: Time) -> bool {
+        let level = self.level(rate, now);
         let allowed = level >= 1000;
         self.millis = u32::try_from(if allowed { level - 1000 } else { level }).unwrap_or(u32::MAX);
         self.at = now.0 + 1;

@@ -136,6 +136,12 @@ impl Principal {
         Self { name: None, address: None, grants }
     }
 
+    /// Whether nobody has been authenticated.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.name.is_none()
+    }
+
     /// Whether a valid grant gives `right` on `channel`. `**` does not reach `assigned` channels.
     #[must_use]
     pub fn may(&self, right: Right, channel: &ChannelName, assigned: bool, wall_ms: u64) -> bool {

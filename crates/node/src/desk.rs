@@ -10,7 +10,7 @@ use crate::inbox::{Answer, Entry, Fence};
 use dialect::{Command, Span, Words};
 use hub::{Allowance, Roster};
 use model::{
-    ChannelName, Delivery, Draft, Now, Position, Principal, PrincipalId, Publisher, Refusal, Right,
+    ChannelName, Delivery, Draft, Limits, Now, Position, Principal, PrincipalId, Publisher, Refusal, Right,
     SessionId, Ticket,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,6 +61,8 @@ pub struct Desk {
     pub roster: Roster<(Arc<VHost>, Arc<Channel>)>,
     /// What this shard has counted.
     pub counters: Counters,
+    /// Bounds, as they are now.
+    pub limits: Arc<Limits>,
     exchange: Arc<Exchange>,
     open: Option<OpenRun>,
     /// Shards that have something in their inbox because of this one, and have not been woken for it.
@@ -73,8 +75,9 @@ impl Desk {
     /// The desk of this shard.
     #[must_use]
     pub fn new(shard: u16, exchange: Arc<Exchange>) -> Self {
-        let (roster, counters) = (Roster::default(), Counters::default());
-        Self { shard, roster, counters, exchange, open: None, to_ring: Vec::new(), caused: 0 }
+        let (roster, counters, limits) =
+            (Roster::default(), Counters::default(), Arc::new(exchange.limits.clone()));
+        Self { shard, roster, counters, limits, exchange, open: None, to_ring: Vec::new(), caused: 0 }
     }
 
     /// The exchange.
@@ -250,7 +253,7 @@ impl Desk {
         since: Option<Position>,
     ) -> Result<(), Refusal> {
         self.grant(caller, Right::Read, name)?;
-        let max = self.exchange.limits.channels_per_session;
+        let max = self.limits.channels_per_session;
         let session = caller.session;
         self.commit();
         loop {
@@ -424,7 +427,7 @@ impl Desk {
     }
 
     fn may_publish(&self, caller: &Caller<'_>, channel: Option<&str>, draft: &Draft) -> Result<(), Refusal> {
-        let max = self.exchange.limits.message_bytes;
+        let max = self.limits.message_bytes;
         if draft.payload.bytes.len() > max {
             return Err(Refusal::TooBig { max });
         }
@@ -451,7 +454,7 @@ impl Desk {
     }
 
     fn spend(&self, caller: &mut Caller<'_>) -> bool {
-        self.exchange.limits.publish_rate.is_none_or(|rate| caller.allowance.take(rate, caller.now.time))
+        self.limits.publish_rate.is_none_or(|rate| caller.allowance.take(rate, caller.now.time))
     }
 
     fn refuse(&mut self, session: SessionId, ticket: Option<Ticket>, refusal: Refusal) {

@@ -190,6 +190,18 @@ impl Exchange {
         self.vhosts.iter().find(|v| v.name == *name)
     }
 
+    /// What the authority knows of a credential at once. See [`Authority::recognises`].
+    #[must_use]
+    pub fn recognises(&self, credential: Option<&str>, vhost: &VHostName, now: Now) -> Option<bool> {
+        self.authority.recognises(credential, vhost, now)
+    }
+
+    /// Whether a principal may stay. See [`Authority::stands`].
+    #[must_use]
+    pub fn stands(&self, principal: &Arc<model::Principal>) -> bool {
+        self.authority.stands(principal)
+    }
+
     /// How many shards there are.
     #[must_use]
     pub fn shards(&self) -> u16 {

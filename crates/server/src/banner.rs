@@ -8,7 +8,7 @@ use std::fmt::Write;
 #[must_use]
 pub fn banner(running: &Running, posture: Posture, open: bool) -> String {
     let mut out = String::new();
-    let addresses: Vec<String> = running.addresses().iter().map(|a| format!("http://{a}")).collect();
+    let addresses: Vec<String> = running.addresses().iter().map(ToString::to_string).collect();
     let reach = match (posture, open) {
         (Posture::Loopback, _) => "this machine only",
         (Posture::Exposed, false) => "reachable by others, who authenticate",

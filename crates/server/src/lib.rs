@@ -6,9 +6,13 @@ pub mod config;
 pub mod settings;
 pub mod registry;
 pub mod banner;
+mod controls;
+mod listeners;
 mod running;
 mod signals;
 
+pub use controls::Controls;
+pub use listeners::Address;
 pub use running::{Running, StartError, start};
 pub use settings::{Posture, Settings};
 pub use signals::end_on_signals;

@@ -1,26 +1,30 @@
 //! Starting a server, and ending it: sockets, shards on their threads, the control runtime with its signals.
 
+use crate::controls::{Controls, looks};
+use crate::listeners::{self, Address, Open};
 use crate::registry;
-use crate::settings::{Listener, Place, Settings};
+use crate::settings::{Place, Settings};
 use backplane::Alone;
-use carrier::net::os::{self, Os};
+use carrier::net::TlsError;
+use carrier::net::os::Os;
 use carrier::shard::{PortPlan, Speak, Wiring};
-use carrier::{Doors, Shard};
-use dialect::Dialect;
+use carrier::{Doors, Rules, Shard};
 use model::VHostName;
 use node::exchange::Plan;
 use node::{Clock, Exchange, StaticTokens};
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 
 /// Why a server did not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// An address cannot be listened at.
-    Listen(SocketAddr, io::Error),
+    /// A place cannot be listened at.
+    Listen(Place, io::Error),
+    /// A certificate or its key cannot be used.
+    Tls(TlsError),
     /// The system refused something else.
     System(io::Error),
 }
@@ -28,12 +32,13 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen(address, e) if e.kind() == io::ErrorKind::AddrInUse => write!(
+            Self::Listen(Place::Tcp(address), e) if e.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
                 "{address} is taken by another program; stop it, or choose another with --listen {}:PORT",
                 address.ip()
             ),
-            Self::Listen(address, e) => write!(f, "cannot listen at {address}: {e}"),
+            Self::Listen(place, e) => write!(f, "cannot listen at {place}: {e}"),
+            Self::Tls(e) => write!(f, "TLS: {e}"),
             Self::System(e) => write!(f, "the system refuses: {e}"),
         }
     }
@@ -49,8 +54,8 @@ impl From<io::Error> for StartError {
 
 /// A server that runs.
 pub struct Running {
-    addresses: Vec<SocketAddr>,
-    exchange: Arc<Exchange>,
+    addresses: Vec<Address>,
+    controls: Controls,
     shards: Vec<JoinHandle<io::Result<()>>>,
     paste_lines: Vec<(&'static str, String)>,
 }
@@ -58,8 +63,23 @@ pub struct Running {
 impl Running {
     /// Where it listens.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// The first address and port it listens at.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.addresses.iter().find_map(|a| match a {
+            Address::Tcp(address, _) => Some(*address),
+            Address::Unix(_) => None,
+        })
+    }
+
+    /// What can be changed while it runs.
+    #[must_use]
+    pub fn controls(&self) -> &Controls {
+        &self.controls
     }
 
     /// For each dialect its name and a line to try it.
@@ -71,7 +91,7 @@ impl Running {
     /// What its shards share.
     #[must_use]
     pub fn exchange(&self) -> &Arc<Exchange> {
-        &self.exchange
+        &self.controls.exchange
     }
 
     /// Waits until every shard has ended, which is after [`Exchange::drain`].
@@ -83,6 +103,12 @@ impl Running {
             let lost = |_| io::Error::other("a shard panicked");
             shard.join().map_err(lost).and_then(|ended| ended)?;
         }
+        for address in &self.addresses {
+            if let Address::Unix(path) = address {
+                // A path that is left behind is replaced at the next start.
+                drop(std::fs::remove_file(path));
+            }
+        }
         Ok(())
     }
 }
@@ -92,27 +118,40 @@ impl Running {
 /// # Errors
 /// When an address that was asked for is taken, or the system refuses threads or sockets.
 pub fn start(settings: Settings) -> Result<Running, StartError> {
-    let mut sockets = Vec::new();
-    for listener in &settings.listeners {
-        let Place::Tcp(address) = listener.place else {
-            return Err(StartError::System(io::ErrorKind::Unsupported.into()));
-        };
-        match os::listen(address) {
-            Ok(socket) => sockets.push((listener.clone(), socket)),
-            Err(e) if listener.optional => {
-                tracing::debug!(%address, error = %e, "an address is left out");
-            }
-            Err(e) => return Err(StartError::Listen(address, e)),
-        }
-    }
-    let addresses = sockets.iter().map(|(_, s)| s.local_addr()).collect::<Result<Vec<_>, _>>()?;
+    let open = listeners::open(&settings)?;
+    let addresses: Vec<Address> = open.iter().map(|o| o.address.clone()).collect();
+    let identities: Vec<_> = open.iter().filter_map(|o| o.identities.clone()).collect();
     let clock = Clock::start();
     let dialects = registry::dialects(&settings.dialects);
-    let address = addresses.first().map(ToString::to_string).unwrap_or_default();
-    let paste_lines = dialects.iter().map(|d| (d.name(), d.paste_line(&address))).collect();
-    let exchange = Arc::new(Exchange::new(plan(settings, clock)));
-    let shards = start_shards(sockets, dialects, &exchange, clock)?;
-    Ok(Running { addresses, exchange, shards, paste_lines })
+    let spoken = addresses.first().map(|a| a.to_string().replace("http://", "")).unwrap_or_default();
+    let paste_lines = dialects.iter().map(|d| (d.name(), d.paste_line(&spoken))).collect();
+    let authority = Arc::new(StaticTokens::new(settings.tokens.clone(), settings.anonymous.clone()));
+    let configured = |o: &Open| settings.listeners.iter().position(|l| l.place == o.listener.place);
+    let listeners = open.iter().filter_map(configured).collect();
+    let rules = Rules {
+        limits: settings.limits.clone(),
+        gates: open.iter().map(|o| o.listener.gate.clone()).collect(),
+    };
+    let proxies = settings.proxies.clone();
+    let exchange = Arc::new(Exchange::new(plan(settings, &authority, clock)));
+    let ports = open.iter().filter_map(|o| {
+        let vhost = exchange.vhost(&o.listener.vhost).map(Arc::clone)?;
+        Some(PortPlan { vhost, speak: Speak::Http })
+    });
+    let mut wiring = Wiring::new(dialects, ports.collect(), rules);
+    wiring.proxies = proxies;
+    let wiring = Arc::new(wiring);
+    let seen = Arc::new(Mutex::new(looks(&identities)));
+    let controls = Controls {
+        exchange: Arc::clone(&exchange),
+        wiring: Arc::clone(&wiring),
+        authority,
+        identities,
+        seen,
+        listeners,
+    };
+    let shards = start_shards(open, &wiring, &exchange, clock)?;
+    Ok(Running { addresses, controls, shards, paste_lines })
 }
 
 /// Runs a shard. When its loop itself fails, its sessions cannot be saved and the others would wait for it for
@@ -136,7 +175,7 @@ fn run(shard: Shard<Os>) -> io::Result<()> {
     ended
 }
 
-fn plan(settings: Settings, clock: Clock) -> Plan {
+fn plan(settings: Settings, authority: &Arc<StaticTokens>, clock: Clock) -> Plan {
     let mut vhosts: Vec<VHostName> = settings.listeners.into_iter().map(|l| l.vhost).collect();
     vhosts.sort();
     vhosts.dedup();
@@ -147,36 +186,30 @@ fn plan(settings: Settings, clock: Clock) -> Plan {
         limits: settings.limits,
         policies: settings.policies,
         assigned: settings.assigned,
-        authority: Box::new(StaticTokens::new(settings.tokens, settings.anonymous)),
+        authority: Box::new(Arc::clone(authority)),
         backplane: Box::new(Alone),
         began: clock.now(),
     }
 }
 
 fn start_shards(
-    sockets: Vec<(Listener, TcpListener)>,
-    dialects: Vec<Box<dyn Dialect>>,
+    open: Vec<Open>,
+    wiring: &Arc<Wiring>,
     exchange: &Arc<Exchange>,
     clock: Clock,
 ) -> Result<Vec<JoinHandle<io::Result<()>>>, StartError> {
-    let port = |listener: &Listener| {
-        let vhost = exchange.vhost(&listener.vhost).map(Arc::clone)?;
-        Some(PortPlan { vhost, speak: Speak::Http { gate: listener.gate.clone() } })
-    };
-    let ports = sockets.iter().filter_map(|(listener, _)| port(listener)).collect();
-    let wiring = Arc::new(Wiring { dialects, ports });
     let doors = Arc::new(Doors::new(exchange.shards()));
     // Accepting is the first shard's role; the others get their connections from it.
-    let mut sockets = Some(sockets);
+    let mut open = Some(open);
     let mut shards = Vec::new();
     for number in 0..exchange.shards() {
         let (mut net, waker) = Os::new(clock)?;
-        for (_, socket) in sockets.take().into_iter().flatten() {
-            net.add_listener(socket)?;
+        for o in open.take().into_iter().flatten() {
+            net.add_listener(o.listening, o.wrapping)?;
         }
         // A wake that fails finds a shard that has ended.
         exchange.inbox(number).set_wake(Box::new(move || drop(waker.wake())));
-        let shard = Shard::new(net, number, Arc::clone(exchange), Arc::clone(&wiring), Arc::clone(&doors));
+        let shard = Shard::new(net, number, Arc::clone(exchange), Arc::clone(wiring), Arc::clone(&doors));
         shards.push(Builder::new().name(format!("shard-{number}")).spawn(move || run(shard))?);
     }
     Ok(shards)

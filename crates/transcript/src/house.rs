@@ -5,7 +5,7 @@ use crate::sim::{Peer, Sim, SimNet};
 use backplane::Alone;
 use carrier::net::Port;
 use carrier::shard::{PortPlan, Speak, Wiring};
-use carrier::{Doors, Gate, Shard};
+use carrier::{Doors, Gate, Rules, Shard};
 use dialect::Dialect;
 use model::{Grant, Limits, Pattern, Principal, VHostName};
 use node::exchange::Plan;
@@ -73,6 +73,7 @@ impl House {
     pub fn build(plan: Blueprint) -> Self {
         let ports = std::iter::once(Port::Listener).chain(plan.own_ports.iter().map(|p| p.0)).collect();
         let sim = Sim::new(ports);
+        let rules = Rules { limits: plan.limits.clone(), gates: vec![Gate::loopback()] };
         let exchange = Arc::new(Exchange::new(Plan {
             shards: plan.shards,
             vhosts: Vec::new(),
@@ -84,10 +85,10 @@ impl House {
             began: sim.now(),
         }));
         let vhost = exchange.vhost(&VHostName::root()).map(Arc::clone);
-        let speak = std::iter::once(Speak::Http { gate: Gate::loopback() })
+        let speak = std::iter::once(Speak::Http)
             .chain(plan.own_ports.iter().map(|&(_, dialect)| Speak::Own { dialect }));
         let ports = speak.filter_map(|speak| Some(PortPlan { vhost: vhost.clone()?, speak })).collect();
-        let wiring = Arc::new(Wiring { dialects: plan.dialects, ports });
+        let wiring = Arc::new(Wiring::new(plan.dialects, ports, rules));
         let doors = Arc::new(Doors::new(plan.shards));
         let shard =
             |n| Shard::new(sim.net(n), n, Arc::clone(&exchange), Arc::clone(&wiring), Arc::clone(&doors));

@@ -1,13 +1,19 @@
 //! The kernel's network, over mio.
 
-use super::{Net, Port, Ready, Stream};
-use mio::net::{TcpListener, TcpStream, UdpSocket};
+use super::socket::{Bare, Socket, Wrapped};
+use super::tls::Tls;
+use super::{Identities, Net, Port, Ready};
+use crate::proxy::Network;
+use mio::net::{TcpListener, UdpSocket, UnixListener};
 use mio::{Events, Interest, Poll, Token, Waker};
 use model::Now;
 use node::Clock;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Events taken from the kernel in one turn.
@@ -20,8 +26,48 @@ const WAKER: Token = Token(usize::MAX);
 /// Connections that may wait to be accepted.
 const LISTEN_QUEUE: i32 = 4096;
 
+/// A socket that accepts connections.
+pub enum Listening {
+    /// Over TCP.
+    Tcp(std::net::TcpListener),
+    /// At a path of this machine.
+    Unix(StdUnixListener),
+}
+
+/// What stands between the kernel and what is said on the connections of a port.
+#[derive(Clone, Default)]
+pub struct Wrapping {
+    /// Each connection begins with a PROXY protocol header, which is believed from these.
+    pub proxies: Option<Arc<Vec<Network>>>,
+    /// They speak TLS.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl Wrapping {
+    /// TLS with these certificates.
+    ///
+    /// # Errors
+    /// When the provider of the cryptography refuses.
+    pub fn with_tls(mut self, identities: Arc<Identities>) -> io::Result<Self> {
+        self.tls = Some(identities.rules()?);
+        Ok(self)
+    }
+
+    fn wrap(&self, bare: Bare, peer: IpAddr) -> io::Result<Socket> {
+        if self.proxies.is_none() && self.tls.is_none() {
+            return Ok(match bare {
+                Bare::Tcp(s) => Socket::Tcp(s),
+                Bare::Unix(s) => Socket::Unix(s),
+            });
+        }
+        let tls = self.tls.as_ref().map(Tls::new).transpose()?;
+        Ok(Socket::Wrapped(Box::new(Wrapped::new(bare, peer, self.proxies.as_ref(), tls))))
+    }
+}
+
 enum Bound {
-    Listener(TcpListener),
+    Tcp(TcpListener, Wrapping),
+    Unix(UnixListener, Wrapping),
     Datagrams(UdpSocket),
     Closed,
 }
@@ -40,7 +86,7 @@ pub struct Os {
 /// # Errors
 /// Those of the system: the port is taken, or not allowed.
 pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -53,6 +99,27 @@ pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.listen(LISTEN_QUEUE)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// Makes a unix socket at a path. A socket that nobody listens at any more, as a crash leaves it, is replaced.
+///
+/// # Errors
+/// Those of the system: somebody listens there, or something else is in its place.
+pub fn listen_unix(path: &Path) -> io::Result<StdUnixListener> {
+    let listener = match StdUnixListener::bind(path) {
+        Err(e) if e.kind() == io::ErrorKind::AddrInUse && is_deserted(path) => {
+            std::fs::remove_file(path)?;
+            StdUnixListener::bind(path)?
+        }
+        other => other?,
+    };
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn is_deserted(path: &Path) -> bool {
+    let refused = |e: io::Error| e.kind() == io::ErrorKind::ConnectionRefused;
+    std::os::unix::net::UnixStream::connect(path).is_err_and(refused)
 }
 
 impl Os {
@@ -71,10 +138,22 @@ impl Os {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn add_listener(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
-        let mut listener = TcpListener::from_std(listener);
-        self.poll.registry().register(&mut listener, self.port_token(), Interest::READABLE)?;
-        self.sockets.push(Bound::Listener(listener));
+    pub fn add_listener(&mut self, listening: Listening, wrapping: Wrapping) -> io::Result<()> {
+        let token = self.port_token();
+        let registry = self.poll.registry();
+        let bound = match listening {
+            Listening::Tcp(l) => {
+                let mut l = TcpListener::from_std(l);
+                registry.register(&mut l, token, Interest::READABLE)?;
+                Bound::Tcp(l, wrapping)
+            }
+            Listening::Unix(l) => {
+                let mut l = UnixListener::from_std(l);
+                registry.register(&mut l, token, Interest::READABLE)?;
+                Bound::Unix(l, wrapping)
+            }
+        };
+        self.sockets.push(bound);
         self.ports.push(Port::Listener);
         Ok(())
     }
@@ -97,19 +176,12 @@ impl Os {
     }
 }
 
-impl Stream for TcpStream {
-    fn finish(&mut self) {
-        // The peer may have gone already; then there is nobody to tell.
-        drop(self.shutdown(Shutdown::Write));
-    }
-}
-
 fn gone() -> io::Error {
     io::ErrorKind::WouldBlock.into()
 }
 
 impl Net for Os {
-    type Stream = TcpStream;
+    type Stream = Socket;
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout) {
@@ -133,28 +205,35 @@ impl Net for Os {
         Ok(())
     }
 
-    fn add(&mut self, stream: &mut TcpStream, slot: u32) -> io::Result<()> {
+    fn add(&mut self, stream: &mut Socket, slot: u32) -> io::Result<()> {
         // Both at once and for good: edge-triggered, so that being writable costs nothing until a write was refused.
         let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(stream, Token(slot as usize), both)
+        self.poll.registry().register(stream.source(), Token(slot as usize), both)
     }
 
-    fn remove(&mut self, stream: &mut TcpStream) {
+    fn remove(&mut self, stream: &mut Socket) {
         // A stream that was never added has nothing to be removed.
-        drop(self.poll.registry().deregister(stream));
+        drop(self.poll.registry().deregister(stream.source()));
     }
 
     fn ports(&self) -> &[Port] {
         &self.ports
     }
 
-    fn accept(&mut self, port: u16) -> io::Result<(TcpStream, IpAddr)> {
+    fn accept(&mut self, port: u16) -> io::Result<(Socket, IpAddr)> {
         match self.sockets.get(usize::from(port)) {
-            Some(Bound::Listener(l)) => l.accept().map(|(stream, peer)| {
+            Some(Bound::Tcp(l, wrapping)) => {
+                let (stream, peer) = l.accept()?;
                 #[cfg(not(target_os = "linux"))]
                 drop(stream.set_nodelay(true));
-                (stream, peer.ip())
-            }),
+                Ok((wrapping.wrap(Bare::Tcp(stream), peer.ip())?, peer.ip()))
+            }
+            Some(Bound::Unix(l, wrapping)) => {
+                let (stream, _) = l.accept()?;
+                // Whoever may open the path is on this machine.
+                let peer = Ipv4Addr::LOCALHOST.into();
+                Ok((wrapping.wrap(Bare::Unix(stream), peer)?, peer))
+            }
             Some(Bound::Datagrams(_) | Bound::Closed) | None => Err(gone()),
         }
     }
@@ -162,7 +241,7 @@ impl Net for Os {
     fn receive(&mut self, port: u16, into: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         match self.sockets.get(usize::from(port)) {
             Some(Bound::Datagrams(s)) => s.recv_from(into),
-            Some(Bound::Listener(_) | Bound::Closed) | None => Err(gone()),
+            Some(Bound::Tcp(..) | Bound::Unix(..) | Bound::Closed) | None => Err(gone()),
         }
     }
 
@@ -175,10 +254,13 @@ impl Net for Os {
 
     fn close_listeners(&mut self) {
         for s in &mut self.sockets {
-            if let Bound::Listener(l) = s {
-                drop(self.poll.registry().deregister(l));
-                *s = Bound::Closed;
-            }
+            // One that was registered can be deregistered; and it is closed all the same.
+            drop(match s {
+                Bound::Tcp(l, _) => self.poll.registry().deregister(l),
+                Bound::Unix(l, _) => self.poll.registry().deregister(l),
+                Bound::Datagrams(_) | Bound::Closed => continue,
+            });
+            *s = Bound::Closed;
         }
     }
 

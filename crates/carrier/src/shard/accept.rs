@@ -2,12 +2,14 @@
 
 use super::{Shard, Speak};
 use crate::door::{HandedOver, OwnedRequest, Parcel};
-use crate::http1;
+use crate::http1::{self, Refused};
 use crate::link::{Hot, Link, Speech};
-use crate::net::{Net, Port};
+use crate::net::{Net, Port, Stream};
+use crate::proxy;
+use crate::strangers::Stranger;
 use dialect::{Event, Frame, Header, Opening, Request, Road};
 use model::{CloseReason, LinkId};
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +19,15 @@ use std::time::Duration;
 const TAKE: usize = 64;
 /// How long accepting rests when the system has no descriptors left.
 const REST: Duration = Duration::from_millis(100);
+/// How long it rests when as many were accepted as may be in a second.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What somebody is told whose address has too many connections already.
+const TOO_MANY: &str = "this address has as many connections without authentication as it may \
+                        (limits.unauthenticated_per_address)";
+
+/// There are as many strangers of an address as there may be.
+pub(super) struct TooMany;
 
 impl<N: Net> Shard<N> {
     /// Notes that something waits at a port.
@@ -48,8 +59,18 @@ impl<N: Net> Shard<N> {
                 self.accept_again = Some(self.now.time + REST);
                 return true;
             }
+            let rate = self.limits.accept_rate.map(|r| (r, r));
+            if rate.is_some_and(|rate| !self.accepting.has(rate, self.now.time)) {
+                // Those beyond wait in the kernel's queue, which has its own bound.
+                self.accept_again = Some(self.now.time + PAUSE);
+                return true;
+            }
             match self.net.accept(port) {
                 Ok((stream, peer)) => {
+                    if let Some(rate) = rate {
+                        self.accepting.take(rate, self.now.time);
+                    }
+                    self.exhausted = false;
                     self.desk.counters.accepted += 1;
                     self.exchange.connections.fetch_add(1, Ordering::Relaxed);
                     let shard = self.doors.least_loaded(self.desk.shard);
@@ -66,7 +87,9 @@ impl<N: Net> Shard<N> {
                 Err(e)
                     if matches!(e.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
                 Err(e) => {
-                    tracing::warn!(error = %e, "nobody can be accepted for the moment");
+                    if !std::mem::replace(&mut self.exhausted, true) {
+                        tracing::warn!(error = %e, "nobody can be accepted for the moment");
+                    }
                     self.accept_again = Some(self.now.time + REST);
                     return true;
                 }
@@ -96,16 +119,89 @@ impl<N: Net> Shard<N> {
         }
         let Some(plan) = self.wiring.ports.get(usize::from(port)).cloned() else { return };
         let speech = match plan.speak {
-            Speak::Http { .. } => Speech::Http(http1::Decoder::default()),
+            Speak::Http => Speech::Http(http1::Decoder::default()),
             Speak::Own { .. } => Speech::Raw,
         };
+        let Ok(stranger) = self.meet(peer) else { return self.turn_away(stream, &plan.speak, peer) };
         let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
+        self.links[slot as usize].stranger = stranger;
         match plan.speak {
-            Speak::Http { .. } => self.set_deadline(slot, self.now.time + self.limits.head_timeout),
+            Speak::Http => self.set_deadline(slot, self.now.time + self.limits.head_timeout),
             Speak::Own { dialect } => {
                 self.attach(&plan.vhost, dialect, Road::Tcp, Some(slot));
+                self.limit_stranger(slot);
             }
         }
+    }
+
+    /// Counts a stranger in, where strangers are counted. This machine's own addresses are not, nor those of proxies.
+    ///
+    /// # Errors
+    /// There are as many of that address as there may be.
+    pub(super) fn meet(&self, address: IpAddr) -> Result<Option<Box<Stranger>>, TooMany> {
+        let Some(max) = self.limits.unauthenticated_per_address else { return Ok(None) };
+        if address.to_canonical().is_loopback() || self.is_proxy(address) {
+            return Ok(None);
+        }
+        self.wiring.strangers.enter(address, max).map(|s| Some(Box::new(s))).ok_or(TooMany)
+    }
+
+    pub(super) fn is_proxy(&self, address: IpAddr) -> bool {
+        self.wiring.proxies.iter().any(|n| n.contains(address))
+    }
+
+    /// Ends a connection that is one too many of its address. Who speaks plain HTTP is told why, if he listens.
+    fn turn_away(&mut self, mut stream: N::Stream, speak: &Speak, peer: IpAddr) {
+        self.desk.counters.rejected += 1;
+        tracing::debug!(address = %peer, "too many connections of one address without authentication");
+        if matches!(speak, Speak::Http) && !stream.is_opening() {
+            let mut out = Vec::new();
+            http1::response::problem(&mut out, 429, TOO_MANY, true);
+            // Nothing has been written yet, so there is room; and nobody waits for whether it was heard.
+            let _unheard = stream.write(&out);
+            stream.finish();
+        }
+        self.exchange.connections.fetch_sub(1, Ordering::Relaxed);
+        self.doors.departed(self.desk.shard);
+    }
+
+    /// The first bytes have come on a link: a proxy may have said for whom.
+    pub(super) fn hear_announcement(&mut self, slot: u32) {
+        let announced = self.out.hot[slot as usize].stream.as_ref().and_then(Stream::announced);
+        let Some(address) = announced else { return };
+        let stranger = self.meet(address);
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        link.peer = address;
+        match stranger {
+            Ok(stranger) => link.stranger = stranger,
+            Err(TooMany) => {
+                self.desk.counters.rejected += 1;
+                self.refuse_link(slot, Refused { status: 429, detail: TOO_MANY });
+            }
+        }
+    }
+
+    /// A proxy that is believed asks for somebody: from now on the link is that somebody's.
+    ///
+    /// # Errors
+    /// What he is told whose address has too many connections already.
+    pub(super) fn hear_forwarded(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Refused> {
+        let Some(link) = self.links.get(slot as usize) else { return Ok(()) };
+        if !self.is_proxy(link.peer) {
+            return Ok(());
+        }
+        let lines = request.headers.iter().filter(|h| h.name.eq_ignore_ascii_case("x-forwarded-for"));
+        let behind = proxy::forwarded(lines.map(|h| h.value), &self.wiring.proxies);
+        let stranger = match behind {
+            Some(address) => self.meet(address),
+            None => Ok(None),
+        };
+        let refused = stranger.is_err();
+        if let Some(link) = self.links.get_mut(slot as usize) {
+            link.behind = behind;
+            link.stranger = stranger.ok().flatten();
+        }
+        if refused { Err(Refused { status: 429, detail: TOO_MANY }) } else { Ok(()) }
     }
 
     /// Takes a place for a link, and watches its stream.
@@ -137,12 +233,14 @@ impl<N: Net> Shard<N> {
 
     /// Takes in a link whose request is for a session of this shard.
     fn welcome(&mut self, over: HandedOver<N::Stream>) {
-        let HandedOver { stream, peer, port, asking, request, unread, owed, to, conversation, dialect } =
-            over;
+        let HandedOver { stream, peer, behind, stranger, port, asking, request, unread, owed, .. } = over;
+        let (to, conversation, dialect) = (over.to, over.conversation, over.dialect);
         let speech = Speech::Http(http1::Decoder::default());
         let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
         self.set_deadline(slot, self.now.time + self.limits.request_timeout);
         let link = &mut self.links[slot as usize];
+        // What the stream itself has read and not given yet is reported by nobody.
+        (link.behind, link.stranger, link.readable) = (behind, stranger, true);
         link.asking = Some(Box::new(asking));
         link.pause.asking = true;
         link.unread = unread;
@@ -208,7 +306,9 @@ impl<N: Net> Shard<N> {
             return;
         }
         let (session, id) = (link.session, LinkId { slot, generation: link.generation });
-        self.converse(session, Some(id), |c, turn| c.on_frame(Frame::Datagram(bytes), turn));
+        if self.may_say(session, bytes.len()) {
+            self.converse(session, Some(id), |c, turn| c.on_frame(Frame::Datagram(bytes), turn));
+        }
     }
 
     fn new_address(&mut self, port: u16, from: SocketAddr) -> Option<u32> {
@@ -224,6 +324,7 @@ impl<N: Net> Shard<N> {
         let slot = self.add_link(None, from.ip(), port, Speech::Datagrams(from))?;
         self.addresses.insert((port, from), slot);
         self.attach(&plan.vhost, dialect, Road::Udp, Some(slot))?;
+        self.limit_stranger(slot);
         Some(slot)
     }
 

@@ -118,6 +118,17 @@ impl<N: Net> Shard<N> {
 
     /// A link can be written again.
     pub(super) fn write_more(&mut self, slot: u32) {
+        match self.out.push(slot) {
+            Ok(pushed) => {
+                if let Some(link) = self.links.get_mut(slot as usize) {
+                    link.moved |= pushed;
+                }
+            }
+            Err(_) => return self.note_broken(slot, Some(CloseReason::Gone)),
+        }
+        if !self.out.is_behind(slot) {
+            return;
+        }
         let written = self.desk.counters.bytes_out;
         let (wrote, missed) = self.out.write_more(slot, &mut self.desk.counters);
         if self.desk.counters.bytes_out > written
@@ -215,6 +226,9 @@ impl<N: Net> Shard<N> {
         }
         if session.hearing.is_some() {
             session.vhost.audience.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let (Some(rate), Some(link)) = (self.limits.publish_rate, self.links.get(session.link as usize)) {
+            self.ledger.keep(link.address(), session.allowance, rate, self.now.time);
         }
         self.desk.counters.closed[reason.index()] += 1;
         self.desk.detach(id, self.now);

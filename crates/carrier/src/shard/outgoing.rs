@@ -149,6 +149,22 @@ impl<S> Outgoing<S> {
 }
 
 impl<S: Stream> Outgoing<S> {
+    /// Whether something is owed to the link, or held back by its stream.
+    pub(crate) fn holds(&self, link: u32) -> bool {
+        let stream = self.hot.get(link as usize).and_then(|h| h.stream.as_ref());
+        !self.is_clear(link) || stream.is_some_and(Stream::is_holding)
+    }
+
+    /// Lets the link's stream go on with what it holds back. Says whether some of that went out.
+    pub(crate) fn push(&mut self, link: u32) -> io::Result<bool> {
+        let Some(stream) = self.hot.get_mut(link as usize).and_then(|h| h.stream.as_mut()) else {
+            return Ok(false);
+        };
+        let held = stream.is_holding();
+        stream.push()?;
+        Ok(held)
+    }
+
     /// Writes what the link is owed, with one call. `bound`: bytes that may wait for it.
     pub(crate) fn flush(&mut self, link: u32, bound: usize, counters: &mut Counters) -> Wrote {
         let hot = &mut self.hot[link as usize];

@@ -3,7 +3,7 @@
 use super::Shard;
 use crate::http1::{self, Progress, Refused};
 use crate::link::{Awaited, NONE, Speech};
-use crate::net::Net;
+use crate::net::{Net, Stream};
 use crate::websocket::{self, Fault, Item, Opcode, Role};
 use dialect::Frame;
 use model::{CloseReason, LinkId};
@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// What a delivery that a link has caused is charged against its budget for the turn, as if so many bytes had been
 /// read.
 const DELIVERY: usize = 16;
+
+/// Steps of handshakes in a turn; others go on in the next.
+const HANDSHAKES: u32 = 8;
 
 impl<N: Net> Shard<N> {
     /// Reads a link until it has no more, its session holds, or others must have their turn.
@@ -47,6 +50,13 @@ impl<N: Net> Shard<N> {
                 return;
             }
             let ended = link.ended;
+            // BOUND: a step of a handshake costs as much as thousands of messages.
+            if self.out.hot[slot as usize].stream.as_ref().is_some_and(Stream::is_opening) {
+                self.handshakes += 1;
+                if self.handshakes > HANDSHAKES {
+                    return self.read_later(slot);
+                }
+            }
             let Some(stream) = self.out.hot[slot as usize].stream.as_mut() else { return };
             let n = match stream.read(scratch) {
                 Ok(0) => return self.hear_end(slot),
@@ -57,6 +67,9 @@ impl<N: Net> Shard<N> {
             };
             self.desk.counters.reads += 1;
             self.desk.counters.bytes_in += n as u64;
+            if std::mem::take(&mut link.fresh) {
+                self.hear_announcement(slot);
+            }
             self.feed(slot, scratch.get_mut(..n).unwrap_or_default());
             self.desk.commit();
             let caused = self.desk.take_caused();
@@ -117,6 +130,9 @@ impl<N: Net> Shard<N> {
                 Speech::WebSocket(_) => at += self.feed_websocket(slot, rest),
                 Speech::Raw => {
                     let (session, id) = (link.session, LinkId { slot, generation: link.generation });
+                    if !self.may_say(session, rest.len()) {
+                        return;
+                    }
                     return self.converse(session, Some(id), |c, t| c.on_frame(Frame::Stream(rest), t));
                 }
                 Speech::Stream { .. } | Speech::Datagrams(_) | Speech::Closing => return,
@@ -155,15 +171,22 @@ impl<N: Net> Shard<N> {
     }
 
     fn after_http(&mut self, slot: u32, progress: Result<Progress, Refused>, decoder: http1::Decoder) {
-        let Some(link) = self.links.get_mut(slot as usize) else { return };
         let in_body = decoder.in_body();
+        let stopped = match self.links.get(slot as usize) {
+            Some(link) if in_body && link.awaited != Awaited::Body && !self.may_send_body(slot, &decoder) => {
+                let detail = "show a token with the head of the request: this body is not read without";
+                Some(Refused { status: 401, detail })
+            }
+            _ => None,
+        };
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
         if let Speech::Http(place) = &mut link.speech {
             *place = decoder;
         }
         match progress {
             Ok(Progress::Complete) => link.awaited = Awaited::Request,
             Ok(more @ (Progress::NeedMore | Progress::Continue)) => {
-                if more == Progress::Continue {
+                if more == Progress::Continue && stopped.is_none() {
                     self.out.owe_new(slot, |out| out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
                 }
                 let (awaited, time) = match in_body {
@@ -171,17 +194,40 @@ impl<N: Net> Shard<N> {
                     false => (Awaited::Head, self.limits.head_timeout),
                 };
                 if std::mem::replace(&mut link.awaited, awaited) != awaited {
+                    if let Some(refused) = stopped {
+                        return self.refuse_link(slot, refused);
+                    }
                     self.set_deadline(slot, self.now.time + time);
                 }
             }
             Err(refused) => {
                 self.desk.counters.rejected += 1;
-                self.out.owe_new(slot, |out| {
-                    http1::response::problem(out, refused.status, refused.detail, true);
-                });
-                self.begin_close(slot);
+                self.refuse_link(slot, refused);
             }
         }
+    }
+
+    /// Tells who speaks HTTP what is wrong, and ends the link.
+    pub(super) fn refuse_link(&mut self, slot: u32, refused: Refused) {
+        let Some(link) = self.links.get(slot as usize) else { return };
+        if !matches!(link.speech, Speech::Http(_)) {
+            return self.lose_link(slot, CloseReason::Unauthorized);
+        }
+        self.out.owe_new(slot, |out| http1::response::problem(out, refused.status, refused.detail, true));
+        self.begin_close(slot);
+    }
+
+    /// Whether somebody may send a body that does not come with its head: not before he has shown for whom he acts,
+    /// where nobody may act without.
+    fn may_send_body(&self, slot: u32, decoder: &http1::Decoder) -> bool {
+        let Some(link) = self.links.get(slot as usize) else { return true };
+        let Some(plan) = self.wiring.ports.get(usize::from(link.port)) else { return true };
+        let (exchange, vhost, now) = (&self.exchange, &plan.vhost.name, self.now);
+        let known = |request: &dialect::Request<'_>| {
+            let asked = || exchange.recognises(request.token().as_deref(), vhost, now);
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(asked)).ok().flatten() != Some(false)
+        };
+        decoder.look(&self.limits, known).unwrap_or(true)
     }
 
     /// Reads messages until one makes the session hold, or ends it. Returns the bytes taken.
@@ -228,6 +274,10 @@ impl<N: Net> Shard<N> {
     fn hear_item(&mut self, slot: u32, item: Item<'_>) {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         let (session, id) = (link.session, Some(LinkId { slot, generation: link.generation }));
+        if !self.may_say(session, item.weight()) {
+            return;
+        }
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
         match item {
             Item::Text(text) => self.converse(session, id, |c, turn| c.on_frame(Frame::Text(text), turn)),
             Item::Binary(bytes) => {

@@ -1,6 +1,6 @@
 //! HTTP requests: who may ask, whose they are, and how their responses stand on the wire.
 
-use super::{Shard, Speak};
+use super::Shard;
 use crate::door::{HandedOver, OwnedRequest, Parcel};
 use crate::gate::Gate;
 use crate::http1::response::{self, Length};
@@ -37,14 +37,15 @@ impl<N: Net> Shard<N> {
         self.set_deadline(slot, self.now.time + self.limits.request_timeout);
         let wiring = Arc::clone(&self.wiring);
         let Some(plan) = wiring.ports.get(usize::from(port)) else { return };
-        let dialect = match self.route(&plan.speak, request, manner) {
-            Ok(Some(dialect)) => dialect,
-            Ok(None) => return self.answer_preflight(slot),
-            Err(refused) => {
-                self.desk.counters.rejected += 1;
-                return self.answer_problem(slot, refused);
-            }
-        };
+        let dialect =
+            match self.hear_forwarded(slot, request).and_then(|()| self.route(port, request, manner)) {
+                Ok(Some(dialect)) => dialect,
+                Ok(None) => return self.answer_preflight(slot),
+                Err(refused) => {
+                    self.desk.counters.rejected += 1;
+                    return self.answer_problem(slot, refused);
+                }
+            };
         let Some(session) = self.attach(&plan.vhost, dialect, Road::Http, Some(slot)) else { return };
         self.telling = Some(slot);
         self.converse(session, Some(id), |c, turn| c.on_frame(Frame::Request(*request), turn));
@@ -58,14 +59,12 @@ impl<N: Net> Shard<N> {
     /// Which dialect the request is for; `None`: it is a browser that asks whether it may ask.
     fn route(
         &mut self,
-        speak: &Speak,
+        port: u16,
         request: &Request<'_>,
         manner: &Manner<'_>,
     ) -> Result<Option<u8>, Refused> {
-        let gate = match speak {
-            Speak::Http { gate } => gate,
-            Speak::Own { .. } => &Gate::loopback(),
-        };
+        let closed = Gate::loopback();
+        let gate = self.rules.gates.get(usize::from(port)).unwrap_or(&closed);
         gate.check(manner.host, manner.origin).map_err(|detail| Refused { status: 403, detail })?;
         if self.exchange.draining.load(Ordering::Relaxed) {
             return Err(Refused { status: 503, detail: "the server is stopping" });
@@ -137,6 +136,7 @@ impl<N: Net> Shard<N> {
             link.speech = Speech::Stream { chunked: !asking.http10 };
             link.pause.asking = false;
         }
+        self.limit_stranger(slot);
         self.read_later(slot);
     }
 
@@ -170,6 +170,7 @@ impl<N: Net> Shard<N> {
             link.speech = Speech::WebSocket(websocket::Decoder::new(Role::Server));
             link.pause.asking = false;
         }
+        self.limit_stranger(slot);
         // Pings of connections that came together do not go out together.
         let interval = self.limits.ping_interval;
         let spread = interval.mul_f64(0.5 + f64::from(slot % 64) / 128.0);
@@ -192,13 +193,25 @@ impl<N: Net> Shard<N> {
         let (dialect, link) = (s.dialect, &mut self.links[slot as usize]);
         let Some(stream) = self.out.hot[slot as usize].stream.take() else { return };
         let request = OwnedRequest::default();
-        let (peer, port) = (link.peer, link.port);
+        let (peer, behind, stranger, port) = (link.peer, link.behind, link.stranger.take(), link.port);
         link.session = crate::link::NONE;
         s.drop_link(slot);
         self.end_session(session, CloseReason::Done, None);
         let (unread, owed) = (Vec::new(), Vec::new());
-        let over =
-            HandedOver { stream, peer, port, asking, request, unread, owed, to, conversation, dialect };
+        let over = HandedOver {
+            stream,
+            peer,
+            behind,
+            stranger,
+            port,
+            asking,
+            request,
+            unread,
+            owed,
+            to,
+            conversation,
+            dialect,
+        };
         self.leaving = Some(Box::new(over));
     }
 
@@ -228,10 +241,18 @@ impl<N: Net> Shard<N> {
     fn after_response(&mut self, slot: u32, close: bool) {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         let session = std::mem::replace(&mut link.session, crate::link::NONE);
+        let address = link.address();
+        if link.behind.take().is_some() {
+            // The connection is the proxy's again.
+            link.stranger = None;
+        }
         if let Some(session) = self.sessions.get_mut(session as usize) {
             session.drop_link(slot);
-            link.allowance = session.allowance;
+            if let Some(rate) = self.limits.publish_rate {
+                self.ledger.keep(address, session.allowance, rate, self.now.time);
+            }
         }
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
         // Neither its question nor the holding of a session that it belonged to.
         link.pause = Pause::default();
         if close {

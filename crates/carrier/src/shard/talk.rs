@@ -4,6 +4,7 @@ use super::Shard;
 use crate::link::NONE;
 use crate::net::Net;
 use crate::session::Session;
+use crate::strangers::Budget;
 use crate::wheel::Timer;
 use dialect::{Command, Conversation, Effect, Event, Hearing, Turn};
 use hub::Lane;
@@ -37,7 +38,9 @@ impl<N: Net> Shard<N> {
         self.desk.counters.attached += 1;
         if let Some(link) = link.and_then(|l| self.links.get_mut(l as usize)) {
             link.session = slot;
-            self.sessions[slot as usize].allowance = link.allowance;
+            if self.limits.publish_rate.is_some() {
+                self.sessions[slot as usize].allowance = self.ledger.left(link.address());
+            }
         }
         Some(slot)
     }
@@ -344,6 +347,10 @@ impl<N: Net> Shard<N> {
             }
             Answer::Admitted(Ok(principal)) => {
                 session.principal = Some(Arc::clone(&principal));
+                session.budget = None;
+                if !principal.is_anonymous() {
+                    self.make_known(id.slot);
+                }
                 // Channels joined before count this session under the address it had then.
                 if self.desk.roster.memberships(id.slot) == 0 {
                     self.desk.roster.set_address(id.slot, principal.address);
@@ -368,6 +375,46 @@ impl<N: Net> Shard<N> {
                 self.converse(id.slot, None, |c, t| c.on_event(event, t));
             }
         }
+    }
+
+    /// The peer of this session is no stranger any more.
+    fn make_known(&mut self, slot: u32) {
+        let Some(session) = self.sessions.get(slot as usize) else { return };
+        for link in session.links() {
+            if let Some(link) = self.links.get_mut(link as usize) {
+                link.stranger = None;
+            }
+        }
+    }
+
+    /// Where nobody may act without having shown for whom, a session that lasts has little time and few words to do so.
+    pub(super) fn limit_stranger(&mut self, link: u32) {
+        let Some(link) = self.links.get(link as usize) else { return };
+        let Some(session) = self.sessions.get(link.session as usize) else { return };
+        let (slot, id) = (link.session, session.id);
+        if session.principal.is_some() {
+            return;
+        }
+        let (exchange, vhost, now) = (&self.exchange, &session.vhost.name, self.now);
+        let asked = catch_unwind(AssertUnwindSafe(|| exchange.recognises(None, vhost, now)));
+        if asked.ok().flatten() != Some(false) {
+            return;
+        }
+        let until = self.now.time + self.limits.auth_timeout;
+        if let Some(session) = self.sessions.get_mut(slot as usize) {
+            session.budget = Some(Box::new(Budget::new(until)));
+        }
+        self.wake_session(id, until);
+    }
+
+    /// Charges what a peer says to the budget of a stranger. `false`: there is none left, and the session has ended.
+    pub(super) fn may_say(&mut self, slot: u32, bytes: usize) -> bool {
+        let Some(session) = self.sessions.get_mut(slot as usize) else { return true };
+        let within = session.budget.as_mut().is_none_or(|budget| budget.spend(bytes));
+        if !within {
+            self.end_session(slot, CloseReason::Unauthorized, None);
+        }
+        within
     }
 
     /// Refuses what a session has waited for too long.

@@ -87,7 +87,7 @@ impl<N: Net> Shard<N> {
             Speech::WebSocket(_) => self.check_life(slot),
             Speech::Stream { .. } | Speech::Raw | Speech::Datagrams(_) => {}
             // A link that is closing goes on as long as its peer takes what it is owed.
-            Speech::Closing if !self.out.is_clear(slot) && std::mem::take(&mut link.moved) => {
+            Speech::Closing if self.out.holds(slot) && std::mem::take(&mut link.moved) => {
                 self.set_deadline(slot, now + super::end::STALL);
             }
             Speech::Closing => self.drop_link(slot),
@@ -116,6 +116,14 @@ impl<N: Net> Shard<N> {
             return;
         }
         session.timer = None;
+        if let Some(budget) = &session.budget {
+            if budget.until <= now {
+                return self.end_session(id.slot, CloseReason::Unauthorized, None);
+            }
+            let until = budget.until;
+            self.wake_session(id, until);
+        }
+        let Some(session) = self.session(id) else { return };
         if let Some(waits) = session.waits.as_mut() {
             if waits.hold_until.is_some_and(|until| until <= now) {
                 return self.end_session(id.slot, CloseReason::TimedOut, None);

@@ -306,7 +306,7 @@ mod tests {
         };
         let settings = Settings::resolve(&config).unwrap();
         let running = server::start(settings).unwrap();
-        let target = Target::parse(&format!("ws://{}/", running.addresses()[0])).unwrap();
+        let target = Target::parse(&format!("ws://{}/", running.address().unwrap())).unwrap();
         (running, target)
     }
 

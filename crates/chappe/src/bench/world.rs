@@ -6,7 +6,7 @@ use super::void::{Void, VoidStream};
 use backplane::Alone;
 use bytes::Bytes;
 use carrier::shard::{PortPlan, Speak, Wiring};
-use carrier::{Doors, Gate, Shard};
+use carrier::{Doors, Gate, Rules, Shard};
 use model::{Draft, Grant, Limits, Payload, Principal, VHostName, Verbatim};
 use node::exchange::Plan;
 use node::{Clock, Exchange, StaticTokens, VHost};
@@ -46,9 +46,9 @@ impl World {
             began: clock.now(),
         }));
         let vhost = exchange.vhost(&VHostName::root()).map(Arc::clone).ok_or("there is no virtual host")?;
-        let port = PortPlan { vhost: Arc::clone(&vhost), speak: Speak::Http { gate: Gate::loopback() } };
-        let wiring =
-            Arc::new(Wiring { dialects: registry::dialects(&Dialects::default()), ports: vec![port] });
+        let port = PortPlan { vhost: Arc::clone(&vhost), speak: Speak::Http };
+        let rules = Rules { limits: exchange.limits.clone(), gates: vec![Gate::loopback()] };
+        let wiring = Arc::new(Wiring::new(registry::dialects(&Dialects::default()), vec![port], rules));
         let doors: Arc<Doors<VoidStream>> = Arc::new(Doors::new(exchange.shards()));
         let shard = |number: u16| {
             let bell = Arc::clone(&stage);

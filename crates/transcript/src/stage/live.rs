@@ -41,7 +41,7 @@ impl Live {
         config.shards = Some(SHARDS);
         let settings = Settings::resolve(&config).map_err(io::Error::other)?;
         let running = server::start(settings).map_err(io::Error::other)?;
-        let address = *running.addresses().first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let address = running.address().ok_or(io::ErrorKind::AddrNotAvailable)?;
         Self::at(address, Some(running))
     }
 
