@@ -9,6 +9,7 @@ use carrier::net::TlsError;
 use carrier::net::os::Os;
 use carrier::shard::{PortPlan, Speak, Wiring};
 use carrier::{Doors, Rules, Shard};
+use dialect::Dialect;
 use model::VHostName;
 use node::exchange::Plan;
 use node::{Clock, Exchange, StaticTokens};
@@ -123,8 +124,7 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let identities: Vec<_> = open.iter().filter_map(|o| o.identities.clone()).collect();
     let clock = Clock::start();
     let dialects = registry::dialects(&settings.dialects);
-    let spoken = addresses.first().map(|a| a.to_string().replace("http://", "")).unwrap_or_default();
-    let paste_lines = dialects.iter().map(|d| (d.name(), d.paste_line(&spoken))).collect();
+    let paste_lines = paste_lines(&dialects, &addresses);
     let authority = Arc::new(StaticTokens::new(settings.tokens.clone(), settings.anonymous.clone()));
     let configured = |o: &Open| settings.listeners.iter().position(|l| l.place == o.listener.place);
     let listeners = open.iter().filter_map(configured).collect();
@@ -152,6 +152,25 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let shards = start_shards(open, &wiring, &exchange, clock)?;
     Ok(Running { addresses, controls, shards, paste_lines })
+}
+
+/// For each dialect a line to paste, for the first address that has a port.
+fn paste_lines(dialects: &[Box<dyn Dialect>], addresses: &[Address]) -> Vec<(&'static str, String)> {
+    let first = addresses.iter().find_map(|a| match a {
+        Address::Tcp(address, tls) => Some((address.to_string(), *tls)),
+        Address::Unix(_) => None,
+    });
+    let Some((address, tls)) = first else { return Vec::new() };
+    let line = |d: &dyn Dialect| {
+        let plain = d.paste_line(&address);
+        match tls {
+            false => plain,
+            true => ["http", "ws"].iter().fold(plain, |line, scheme| {
+                line.replace(&format!("{scheme}://{address}"), &format!("{scheme}s://{address}"))
+            }),
+        }
+    };
+    dialects.iter().map(|d| (d.name(), line(&**d))).collect()
 }
 
 /// Runs a shard. When its loop itself fails, its sessions cannot be saved and the others would wait for it for
