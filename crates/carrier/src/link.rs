@@ -70,7 +70,7 @@ pub(crate) struct Pause {
     pub(crate) holding: bool,
 }
 
-/// What of an HTTP request, or of a WebSocket message, is awaited. The clock is set when this changes, so that drips do not wind it up.
+/// What is awaited of a peer. The clock is set when this changes, so that drips do not wind it up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awaited {
     /// Its first byte.
@@ -79,6 +79,8 @@ pub(crate) enum Awaited {
     Head,
     /// The rest of its body, or of the message.
     Body,
+    /// That a slow reader of a stream takes something.
+    Reader,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and a byte")]

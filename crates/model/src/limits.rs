@@ -37,6 +37,8 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Time for the rest of a request's body, or of a begun WebSocket message.
     pub body_timeout: Duration,
+    /// How long a reader of a stream that is behind may take nothing at all.
+    pub stall_timeout: Duration,
     /// Time for the answer to a command that waits for somebody.
     pub answer_timeout: Duration,
     /// Time for the answer to a request, a long poll's included.
@@ -83,6 +85,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(60),
             answer_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(120),
             ping_interval: Duration::from_secs(30),

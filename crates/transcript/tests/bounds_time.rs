@@ -275,3 +275,30 @@ fn an_answer_that_takes_its_time_is_not_cut_by_the_clock_of_its_request() {
     stage.settle();
     assert_eq!(http.response().body, "next");
 }
+
+#[test]
+fn a_stream_whose_reader_takes_nothing_ends_and_one_that_takes_a_little_goes_on() {
+    let mut stage = stage();
+    let mut open = |name: &str| {
+        let http = Peer::new(stage.connect());
+        http.peer.set_room(256);
+        http.peer.write(format!("GET /c/{name} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        stage.settle();
+        http
+    };
+    let (idle, slow) = (open("tea"), open("tea"));
+    let speaker = Peer::new(stage.connect());
+    for _ in 0..20 {
+        speaker.peer.write(b"POST /c/tea HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n\"hi\"");
+        stage.settle();
+    }
+    for _ in 0..13 {
+        seconds(&mut stage, 10);
+        drop(slow.peer.read(8));
+        stage.settle();
+    }
+    let closed = stage.closed(CloseReason::SlowConsumer);
+    assert_eq!(closed, 1, "the one that takes nothing");
+    drop(idle.peer.read(usize::MAX));
+    assert!(idle.peer.is_over() && !slow.peer.is_over());
+}

@@ -98,7 +98,7 @@ impl<N: Net> Shard<N> {
             let bound = self.limits.pending_bytes + if self.is_closing(slot) { GOODBYE } else { 0 };
             match self.out.flush(slot, bound, &mut self.desk.counters) {
                 Wrote::All => self.after_write(slot),
-                Wrote::Some => {}
+                Wrote::Some => self.watch_reader(slot),
                 Wrote::TooSlow => self.note_broken(slot, None),
                 Wrote::Broken(reason) => self.note_broken(slot, Some(reason)),
             }

@@ -49,6 +49,18 @@ impl<N: Net> Shard<N> {
         }
     }
 
+    /// A reader has fallen behind. One of a stream, who is never asked for a sign of life, has to take something from
+    /// time to time.
+    pub(super) fn watch_reader(&mut self, slot: u32) {
+        let at = self.now.time + self.limits.stall_timeout;
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        let lasts = matches!(link.speech, Speech::Stream { .. } | Speech::Raw);
+        if lasts && std::mem::replace(&mut link.awaited, Awaited::Reader) != Awaited::Reader {
+            link.moved = false;
+            self.set_deadline(slot, at);
+        }
+    }
+
     fn link_due(&mut self, slot: u32, generation: u32) {
         let now = self.now.time;
         let Some(link) = self.links.get_mut(slot as usize).filter(|l| l.generation == generation) else {
@@ -85,6 +97,15 @@ impl<N: Net> Shard<N> {
                 self.end_session(session, CloseReason::TimedOut, None);
             }
             Speech::WebSocket(_) => self.check_life(slot),
+            Speech::Stream { .. } | Speech::Raw if link.awaited == Awaited::Reader => {
+                let moved = std::mem::take(&mut link.moved);
+                link.awaited = Awaited::Request;
+                match self.out.is_behind(slot) {
+                    true if moved => self.watch_reader(slot),
+                    true => self.lose_link(slot, CloseReason::SlowConsumer),
+                    false => {}
+                }
+            }
             Speech::Stream { .. } | Speech::Raw | Speech::Datagrams(_) => {}
             // A link that is closing goes on as long as its peer takes what it is owed.
             Speech::Closing if self.out.holds(slot) && std::mem::take(&mut link.moved) => {
