@@ -52,7 +52,8 @@ pub trait Dialect: Send + Sync {
     /// Starts a conversation. The first thing it is told is a frame.
     fn converse(&self, opening: &Opening) -> Box<dyn Conversation>;
 
-    /// A line that a person can paste into a shell to try it, for a server at `address` (host and port).
+    /// A line that a person can paste into a shell to try it, for a server at `address` (host and port). It listens
+    /// and speaks to the channel `chat`, and has that word for nothing else: a page may put another in its place.
     fn paste_line(&self, address: &str) -> String;
 }
 

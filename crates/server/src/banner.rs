@@ -22,7 +22,7 @@ pub fn banner(running: &Running, posture: Posture, open: bool) -> String {
         addresses.join(" and ")
     );
     for (name, line) in running.paste_lines() {
-        let _infallible = writeln!(out, "  {name:8} {line}");
+        let _infallible = writeln!(out, "  {name:10} {line}");
     }
     out.push_str("\nCtrl-C stops it.\n");
     out

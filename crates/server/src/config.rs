@@ -254,6 +254,8 @@ pub enum Slow {
 pub struct Dialects {
     /// Plain HTTP.
     pub http: http_dialect::Settings,
+    /// The page at the root.
+    pub playground: playground_dialect::Settings,
     /// ioTower's rooms.
     pub rooms: rooms_dialect::Settings,
 }

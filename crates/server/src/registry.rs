@@ -4,12 +4,47 @@
 
 use crate::config::Dialects;
 use dialect::Dialect;
+use playground_dialect::{Playground, wire::ADDRESS};
 
 /// The dialects, as configured. The last ones claim what nobody else has claimed.
 #[must_use]
 pub fn dialects(settings: &Dialects) -> Vec<Box<dyn Dialect>> {
-    vec![
+    let mut dialects: Vec<Box<dyn Dialect>> = vec![
         Box::new(http_dialect::Http::new(settings.http)),
         Box::new(rooms_dialect::Rooms::new(settings.rooms)),
-    ]
+    ];
+    if settings.playground.enabled == Some(true) {
+        let lines: Vec<_> = dialects.iter().map(|d| (d.name(), d.paste_line(ADDRESS))).collect();
+        dialects.insert(0, Box::new(Playground::new(&lines)));
+    }
+    dialects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use playground_dialect::wire::CHANNEL;
+
+    fn on() -> Dialects {
+        let mut settings = Dialects::default();
+        settings.playground.enabled = Some(true);
+        settings
+    }
+
+    #[test]
+    fn the_playground_is_there_when_it_is_wanted() {
+        assert_eq!(dialects(&on())[0].name(), "playground");
+        assert!(dialects(&Dialects::default()).iter().all(|d| d.name() != "playground"));
+    }
+
+    #[test]
+    fn lines_have_an_address_and_a_channel_that_can_be_replaced() {
+        let host = ADDRESS.split(':').next().unwrap();
+        for dialect in dialects(&on()).iter().skip(1) {
+            let line = dialect.paste_line(ADDRESS);
+            assert!(line.contains(host), "{}: {line}", dialect.name());
+            let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
+            assert!(words.any(|word| word == CHANNEL), "{}: {line}", dialect.name());
+        }
+    }
 }

@@ -158,6 +158,8 @@ impl Settings {
             None => Some(grants(&["READ **", "WRITE **"].map(String::from), "")?),
         };
         let anonymous = anonymous.map(|grants| Arc::new(Principal::anonymous(grants)));
+        let mut dialects = config.dialect;
+        dialects.playground.enabled.get_or_insert(!exposed);
         Ok(Self {
             posture,
             open: exposed && !authenticates,
@@ -168,7 +170,7 @@ impl Settings {
             anonymous,
             policies: config.channel.iter().map(policy).collect(),
             assigned: config.assigned.iter().map(|p| Pattern::new(p)).collect(),
-            dialects: config.dialect,
+            dialects,
             deflate: config.websocket.deflate,
             proxies: config.proxies.iter().map(|p| network(p)).collect::<Result<_, _>>()?,
             admin: admin(&config.admin)?,

@@ -9,7 +9,7 @@ use server::config::{Config, PREFIX};
 use std::collections::BTreeMap;
 
 /// Sections that are a dialect's.
-const DIALECTS: [&str; 2] = ["rooms", "http"];
+const DIALECTS: [&str; 3] = ["rooms", "http", "playground"];
 
 /// What the `set:` lines of a play say.
 ///

@@ -41,6 +41,8 @@ impl Dialect for Rooms {
     }
 
     fn paste_line(&self, address: &str) -> String {
-        format!(r#"npx wscat -c ws://{address}/ -w 600 -x '{{"event":"subscribe","payload":["chat"]}}'"#)
+        let (listen, speak) =
+            (r#"{"event":"subscribe","payload":["chat"]}"#, r#"{"event":"chat","payload":"hello"}"#);
+        format!("npx wscat -c ws://{address}/ -w 600 -x '{listen}' -x '{speak}'")
     }
 }
