@@ -1,8 +1,9 @@
 //! Clients that others wrote, against the built server.
 //!
 //! Every folder of `interop/` but `shared` is a suite: it gets a server of its own, and its scripts, `*.py` and
-//! `*.cjs`, run one after another against it. A script finds the server by `CHAPPE_PORT`, says `ok …` for each
-//! thing it checked, and ends with anything but 0 when one was not so.
+//! `*.cjs`, run one after another against it. A script finds the server by `CHAPPE_PORT`, the program by
+//! `CHAPPE_BINARY`, a browser by `CHAPPE_BROWSER`; it says `ok …` for each thing it checked, and ends with anything
+//! but 0 when one was not so.
 
 mod server;
 
@@ -24,17 +25,19 @@ pub(crate) struct Kitchen {
     root: PathBuf,
     python: Python,
     modules: PathBuf,
+    browser: PathBuf,
 }
 
 /// Gets what the scripts need, so that a test run learns early what the machine lacks.
 pub(crate) fn prepare(root: &Path, report: &mut Report) -> Option<Kitchen> {
     let curl = machine::curl(report);
     let python = machine::python(root, report);
-    let node = machine::node(root, report);
-    match (curl, python, node) {
-        (true, Some(python), Some(modules)) => Some(Kitchen { root: root.to_path_buf(), python, modules }),
-        _ => None,
-    }
+    let modules = machine::node(root, report);
+    let browser = machine::chromium(report);
+    let (true, Some(python), Some(modules), Some(browser)) = (curl, python, modules, browser) else {
+        return None;
+    };
+    Some(Kitchen { root: root.to_path_buf(), python, modules, browser })
 }
 
 /// All suites, or the one (or the one script) of this name. `CHAPPE_BINARY` names a server built otherwise.
@@ -91,7 +94,7 @@ impl Kitchen {
             }
             let log = report.log(&name);
             report.step(&name, || {
-                let result = self.script(&folder.join(&script), server.port, &log);
+                let result = self.script(&folder.join(&script), binary, server.port, &log);
                 // What became of the server explains more than what a client saw of it.
                 server.still_well()?;
                 result
@@ -101,7 +104,7 @@ impl Kitchen {
     }
 
     /// Runs one script; the remark is how much it checked.
-    fn script(&self, path: &Path, port: u16, log: &Path) -> Result<String, Trouble> {
+    fn script(&self, path: &Path, binary: &Path, port: u16, log: &Path) -> Result<String, Trouble> {
         let shared = self.root.join("interop").join(SHARED);
         let python = path.extension().is_some_and(|e| e == "py");
         let mut command =
@@ -113,6 +116,8 @@ impl Kitchen {
             .arg(path)
             .current_dir(&self.root)
             .env("CHAPPE_PORT", port.to_string())
+            .env("CHAPPE_BROWSER", &self.browser)
+            .env("CHAPPE_BINARY", binary)
             .env("PYTHONPATH", joined(&paths))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PYTHONUNBUFFERED", "1")

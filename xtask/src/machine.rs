@@ -59,6 +59,19 @@ pub(crate) fn curl(report: &mut Report) -> bool {
     })
 }
 
+/// A browser, for the page. Says where it is.
+pub(crate) fn chromium(report: &mut Report) -> Option<PathBuf> {
+    let log = report.log("chromium");
+    report.yielding("chromium", || {
+        let browser = PathBuf::from("/usr/bin/chromium");
+        if report::works(Command::new(&browser).arg("--version")) {
+            return Ok((String::new(), browser));
+        }
+        apt("chromium", &log)?;
+        Ok((remark(&["chromium"]), browser))
+    })
+}
+
 /// The Python clients.
 pub(crate) fn python(root: &Path, report: &mut Report) -> Option<Python> {
     let log = report.log("python packages");

@@ -416,6 +416,15 @@ mod tests {
     }
 
     #[test]
+    fn the_page_is_for_loopback_unless_said_otherwise() {
+        let page = |text| resolve(text).unwrap().dialects.playground.enabled;
+        let exposed = "insecure = true\n[[listener]]\naddress = '0.0.0.0:1'\n";
+        assert_eq!((page(""), page(exposed)), (Some(true), Some(false)));
+        assert_eq!(page("[dialect.playground]\nenabled = false\n"), Some(false));
+        assert_eq!(page(&format!("{exposed}[dialect.playground]\nenabled = true\n")), Some(true));
+    }
+
+    #[test]
     fn a_loopback_listener_answers_to_its_own_number() {
         let s = resolve("[[listener]]\naddress = '127.0.0.2:1'\n").unwrap();
         assert!(s.listeners[0].gate.check("127.0.0.2:1", None).is_ok());

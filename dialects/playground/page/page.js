@@ -6,6 +6,7 @@ const SHOWN = 2000; // characters of one payload
 const JOINED = 64; // channels joined at once
 const LINGER = 500; // ms that a stream is read on after its successor has begun
 const SLOWEST = 8000; // ms between two attempts to connect
+const GIVE_UP = 20_000; // ms that an answer is waited for
 const PATIENCE = 6000; // ms after which an answer that does not come is remarked upon
 const ASLEEP = 60_000; // ms of silence after which a stream is not trusted by a person who comes back
 
@@ -212,7 +213,8 @@ const channels = new Map(); // by name: how many were heard, and where that is s
 let token = "";
 let stream = null; // what is heard
 let opening = null; // what will be, when its head has come
-let overlap = null; // while two streams are read: how often each line was shown
+let lingering = 0; // streams that have a successor and are still read
+let overlap = null; // while several streams are read: how often each line was shown
 let position = null; // of the last message, where the channel keeps a window
 let attempt = 0;
 let retry = 0;
@@ -300,6 +302,7 @@ async function connect() {
   const next = (opening = new Stream(names));
   if (stream) overlap ??= new Map();
   else show("connecting", attempt > 0 ? "Connection lost; trying again…" : "Connecting…");
+  const late = setTimeout(() => next.close(), GIVE_UP);
   const crowded = setTimeout(() => {
     show("connecting", "No answer yet. A browser opens six connections to a server: are there many of these pages?");
   }, PATIENCE);
@@ -309,6 +312,7 @@ async function connect() {
     if (next === opening) failed(error, next);
     return;
   } finally {
+    clearTimeout(late);
     clearTimeout(crowded);
   }
   if (next !== opening) return next.close();
@@ -324,21 +328,30 @@ function began(next) {
   stream = next;
   show("connected", `Connected to ${location.host}`);
   if (before) {
+    lingering += 1;
     setTimeout(() => {
       before.close();
-      if (!opening) overlap = null;
+      lingering -= 1;
+      alone();
     }, LINGER);
   }
   next.read().then(() => {
     if (stream !== next) return;
     stream = null;
-    overlap = null;
     if (!opening) again();
   });
 }
 
+/** Forgets which lines were shown when no other stream can bring them again. */
+function alone() {
+  if (opening || lingering > 0) return;
+  overlap = null;
+  stream?.seen.clear();
+}
+
 function failed(error, next) {
   opening = null;
+  alone();
   const lasting = error instanceof Refused && error.status < 500 && error.status !== 429;
   if (!lasting) {
     if (!stream) again();
@@ -478,7 +491,7 @@ async function publish() {
   }
   const { members } = await response.json();
   note(`Published to ${to}, which has ${counted(members, "member")}.`);
-  $("payload").select();
+  if (document.activeElement === $("payload")) $("payload").select();
 }
 
 $("publish").addEventListener("submit", (submission) => {

@@ -18,7 +18,7 @@ const FRAME: &str = include_str!("../page/page.html");
 /// SHA-256 of [`STYLE`] in base64; a test says what it must be.
 pub const STYLE_HASH: &str = "uU5W3kSHl/oEagJ0vZ4IxeWaEvGmOQzejpTgIBr9CiI=";
 /// SHA-256 of [`SCRIPT`] in base64; a test says what it must be.
-pub const SCRIPT_HASH: &str = "AJDuye9MV18iap+abBKUMQFoi9tFnIulkh13BnwnVGY=";
+pub const SCRIPT_HASH: &str = "JXhEr93IA4WKMLz/G+30bTrlmwBNpzKjsXyR2yKGYQc=";
 
 /// The Content-Security-Policy: this style, this script, this server, and nothing else. The icon is a `data:` URL.
 #[must_use]
@@ -32,10 +32,11 @@ pub fn policy() -> String {
 /// The page with these lines, each the name of a dialect and what can be pasted to try it.
 #[must_use]
 pub fn page(lines: &[(&'static str, String)]) -> String {
-    FRAME
-        .replacen("<!-- page.css -->", STYLE, 1)
-        .replacen("<!-- lines -->", &data(lines), 1)
-        .replacen("<!-- page.js -->", SCRIPT, 1)
+    FRAME.replacen("<!-- page.css -->", STYLE, 1).replacen("<!-- lines -->", &data(lines), 1).replacen(
+        "<!-- page.js -->",
+        SCRIPT,
+        1,
+    )
 }
 
 /// What the script reads, as JSON in which no `<` could end the element around it.

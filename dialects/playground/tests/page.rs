@@ -48,7 +48,9 @@ fn the_page_is_whole() {
     let page = page();
     assert!(!page.contains("<!-- "), "a part was not put in");
     // Attributes the policy would silence, resources from elsewhere, and ways to write markup.
-    for bad in [" style=", " onclick=", " onload=", "src=", "@import", "url(", "innerHTML", "insertAdjacentHTML"] {
+    for bad in
+        [" style=", " onclick=", " onload=", "src=", "@import", "url(", "innerHTML", "insertAdjacentHTML"]
+    {
         assert!(!page.contains(bad), "the page has `{bad}`");
     }
     for bad in ["localStorage", "sessionStorage", "document.cookie", "indexedDB"] {
