@@ -13,8 +13,9 @@ const ASLEEP = 60_000; // ms of silence after which a stream is not trusted by a
 const $ = (id) => document.getElementById(id);
 const bytes = new TextEncoder();
 
-function make(tag, properties = {}, ...children) {
+function make(tag, { role, ...properties } = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
+  if (role) element.setAttribute("role", role);
   element.append(...children);
   return element;
 }
@@ -167,9 +168,7 @@ function row(item) {
     payload(item.payload),
   ];
   for (const cell of cells) cell.setAttribute("role", "cell");
-  const line = make("div", { className: "row new" }, ...cells);
-  line.setAttribute("role", "row");
-  return line;
+  return make("div", { className: "row new", role: "row" }, ...cells);
 }
 
 /** Stops adding rows, or adds those that waited. */

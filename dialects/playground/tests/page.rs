@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use dialect::{Dialect, Header, Request};
 use playground_dialect::{Playground, wire};
 
-/// What stands between the first `start` and the `end` that follows it.
+/// What stands between the first `start` and the `end` that follows it; nothing when they are not there.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-    text.split_once(start).unwrap().1.split_once(end).unwrap().0
+    let inner = text.split_once(start).and_then(|(_, rest)| rest.split_once(end));
+    inner.map_or("", |(inner, _)| inner)
 }
 
 fn page() -> String {
