@@ -146,13 +146,16 @@ async function tokens(context) {
   const server = await serve(port, "--config", config);
   try {
     const page = await visit(context, `http://127.0.0.1:${port}/`, "refused");
-    await words(page, "#notice", "asks for a token");
+    await words(page, "#state", "asks for a token");
+    equal("a server that asks for a token leads to its field", (await focus(page))[0], "token");
     await page.fill("#token", "wrong");
     await page.press("#token", "Enter");
     await words(page, "#state", "the token is unknown");
+    await words(page, "#token-about", "the token is unknown");
     await page.fill("#token", "s3cret");
     await page.press("#token", "Enter");
     await page.waitForSelector('#state[data-state="connected"]');
+    await words(page, "#token-about", "For servers that ask for one");
     await page.fill("#payload", "by name");
     await page.press("#payload", "Enter");
     equal("a token opens the way, and gives a name", (await row(page, "by name"))[2], "alice");

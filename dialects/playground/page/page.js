@@ -76,6 +76,14 @@ function note(words, wrong = false) {
   $("notice").textContent = words;
 }
 
+const purpose = $("token-about").textContent;
+
+/** What stands under the field for the token. */
+function explain(words, wrong = false) {
+  $("token-about").dataset.kind = wrong ? "wrong" : "";
+  $("token-about").textContent = words;
+}
+
 const counted = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
 
 // ---- Messages ----
@@ -325,6 +333,7 @@ function began(next) {
   if (next.names.length > 1) position = null;
   attempt = 0;
   stream = next;
+  explain(purpose);
   show("connected", `Connected to ${location.host}`);
   if (before) {
     lingering += 1;
@@ -363,8 +372,11 @@ function failed(error, next) {
     note(`Refused: ${error.message}.`, true);
     return;
   }
-  show("refused", `Refused: ${error.message}`);
-  if (error.status === 401) note("This server asks for a token: there is a field for it.", true);
+  const words = error.status === 401 && !token ? "This server asks for a token" : `Refused: ${error.message}`;
+  show("refused", words);
+  if (error.status !== 401) return;
+  explain(`${words}.`, true);
+  $("token").focus();
 }
 
 function again() {
