@@ -111,7 +111,7 @@ function hear(line) {
     return enqueue({ words });
   }
   heard += 1;
-  if (told.position) position = told.position;
+  if (told.position) position = { channel: told.channel, at: told.position };
   const channel = channels.get(told.channel);
   if (channel) channel.heard += 1;
   enqueue(told);
@@ -222,7 +222,7 @@ let stream = null; // what is heard
 let opening = null; // what will be, when its head has come
 let lingering = 0; // streams that have a successor and are still read
 let overlap = null; // while several streams are read: how often each line was shown
-let position = null; // of the last message, where the channel keeps a window
+let position = null; // of the last message and in which channel, where that keeps a window
 let attempt = 0;
 let retry = 0;
 
@@ -253,8 +253,9 @@ class Stream {
 
   async open() {
     const path = this.names.map(encodeURIComponent).join(",");
-    const since = this.names.length === 1 && !stream && position ? `?since=${position}` : "";
-    this.resumes = since !== "";
+    const goesOn = this.names.length === 1 && !stream && position?.channel === this.names[0];
+    const since = goesOn ? `?since=${position.at}` : "";
+    this.resumes = goesOn;
     const options = { headers: credentials(), cache: "no-store", signal: this.control.signal };
     const response = await fetch(`/c/${path}${since}`, options);
     if (!response.ok) throw await refusal(response);
@@ -304,6 +305,7 @@ async function connect() {
   if (names.length === 0) {
     stream?.close();
     stream = null;
+    alone();
     return show("idle", "Not listening: join a channel");
   }
   const next = (opening = new Stream(names));
@@ -311,7 +313,9 @@ async function connect() {
   else show("connecting", attempt > 0 ? "Connection lost; trying again…" : "Connecting…");
   const late = setTimeout(() => next.close(), GIVE_UP);
   const crowded = setTimeout(() => {
-    show("connecting", "No answer yet. A browser opens six connections to a server: are there many of these pages?");
+    const words = "No answer yet. A browser opens six connections to a server: are there many of these pages?";
+    if (stream) note(words, true);
+    else show("connecting", words);
   }, PATIENCE);
   try {
     await next.open();
@@ -330,7 +334,6 @@ async function connect() {
 function began(next) {
   const before = stream;
   if (attempt > 0 && !next.resumes) enqueue({ words: "Connected again. What was said meanwhile is not shown." });
-  if (next.names.length > 1) position = null;
   attempt = 0;
   stream = next;
   explain(purpose);
