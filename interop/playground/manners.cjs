@@ -1,30 +1,13 @@
-// The page for everybody: keyboard only, narrow, dark and light, readable; with a token; when the server goes and comes.
+// The page for everybody: keyboard only, narrow, dark and light, readable, still.
 "use strict";
 
-const fs = require("node:fs");
-const os = require("node:os");
-const path = require("node:path");
 const { HERE, check, equal, fresh, run } = require("peers.cjs");
-const { curl, freePort, launch, row, rows, serve, visit, words } = require("browser.cjs");
+const { browse, curl, focus, row, visit, words } = require("browser.cjs");
 
-run(async () => {
-  const browser = await launch();
-  try {
-    await keyboard(await browser.newContext());
-    await looks(browser);
-    await restarts(await browser.newContext());
-    await tokens(await browser.newContext());
-  } finally {
-    await browser.close();
-  }
-});
-
-/** What has the focus, in a word, and whether that can be seen. */
-const focus = (page) => page.evaluate(() => {
-  const { activeElement: at } = document;
-  const seen = at.matches(":focus-visible") && getComputedStyle(at).outlineStyle !== "none";
-  return [at.id || at.value || at.getAttribute("aria-label") || at.textContent, seen];
-});
+run(() => browse(async (browser) => {
+  await keyboard(await browser.newContext());
+  await looks(browser);
+}));
 
 async function keyboard(context) {
   const page = await visit(context, `http://${HERE}/`);
@@ -113,68 +96,4 @@ async function looks(browser) {
     }
   }
   check("dark is dark", papers[0] === papers[1] && papers[2] === papers[3] && papers[0] !== papers[2], papers);
-}
-
-async function restarts(context) {
-  const port = await freePort();
-  let server = await serve(port);
-  const page = await visit(context, `http://127.0.0.1:${port}/#chat,news`);
-  await curl("-d", "before", `http://127.0.0.1:${port}/c/news`);
-  await row(page, "before");
-  await server.end();
-  await page.waitForSelector('#state[data-state="connecting"]');
-  await words(page, "#state", "Connection lost");
-  await page.fill("#payload", "into nothing");
-  await page.press("#payload", "Enter");
-  await words(page, "#notice", "cannot be reached");
-  server = await serve(port);
-  await page.waitForSelector('#state[data-state="connected"]');
-  await curl("-d", "after", `http://127.0.0.1:${port}/c/news`);
-  equal("a server that comes back is heard again", (await row(page, "after"))[0], "news");
-  check("what was seen is still there", (await rows(page)).some((cells) => cells[3] === "before"));
-  const remarks = await page.$$eval("#log .remark", (all) => all.map((e) => e.textContent));
-  equal("and that something may be missing is said once", remarks, ["Connected again. What was said meanwhile is not shown."]);
-  await page.close();
-  await server.end();
-}
-
-async function tokens(context) {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "chappe-playground-"));
-  const config = path.join(folder, "chappe.toml");
-  fs.writeFileSync(config, '[[auth.token]]\nname = "alice"\ntoken = "s3cret"\ngrants = ["READ chat", "WRITE chat"]\n');
-  const port = await freePort();
-  const server = await serve(port, "--config", config);
-  try {
-    const page = await visit(context, `http://127.0.0.1:${port}/`, "refused");
-    await words(page, "#state", "asks for a token");
-    equal("a server that asks for a token leads to its field", (await focus(page))[0], "token");
-    await page.fill("#token", "wrong");
-    await page.press("#token", "Enter");
-    await words(page, "#state", "the token is unknown");
-    await words(page, "#token-about", "the token is unknown");
-    await page.fill("#token", "s3cret");
-    await page.press("#token", "Enter");
-    await page.waitForSelector('#state[data-state="connected"]');
-    await words(page, "#token-about", "For servers that ask for one");
-    await page.fill("#payload", "by name");
-    await page.press("#payload", "Enter");
-    equal("a token opens the way, and gives a name", (await row(page, "by name"))[2], "alice");
-    await page.fill("#join", "secrets");
-    await page.press("#join", "Enter");
-    await words(page, "#notice", "secrets: no grant gives READ");
-    await page.fill("#payload", "still here");
-    await page.press("#payload", "Enter");
-    await row(page, "still here");
-    const names = await page.$$eval("#channels .name", (all) => all.map((b) => b.textContent));
-    equal("a refused channel takes no other with it", names, ["chat"]);
-    const kept = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie, location.href.includes("s3cret")]);
-    equal("the token is kept nowhere", kept, [0, 0, "", false]);
-    await page.reload();
-    await page.waitForSelector('#state[data-state="refused"]');
-    equal("and gone after a reload", await page.inputValue("#token"), "");
-    await page.close();
-  } finally {
-    await server.end();
-    fs.rmSync(folder, { recursive: true });
-  }
 }

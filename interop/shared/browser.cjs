@@ -4,7 +4,7 @@
 const { chromium } = require("playwright-core");
 const { execFile, spawn } = require("node:child_process");
 const net = require("node:net");
-const { soon } = require("./peers.cjs");
+const { HERE, soon } = require("./peers.cjs");
 
 // Quiet: nothing but what the page asks for goes out.
 const FLAGS = [
@@ -12,7 +12,15 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync",
 ];
 
-const launch = () => chromium.launch({ executablePath: process.env.CHAPPE_BROWSER, args: FLAGS });
+/** Calls with a browser while it is open. */
+async function browse(act) {
+  const browser = await chromium.launch({ executablePath: process.env.CHAPPE_BROWSER, args: FLAGS });
+  try {
+    await act(browser);
+  } finally {
+    await browser.close();
+  }
+}
 
 /** Opens the page at an address and waits for a state. What goes wrong in it is kept in `page.wrong`. */
 async function visit(context, address, state = "connected") {
@@ -43,6 +51,13 @@ async function row(page, payload) {
   return (await rows(page)).findLast((cells) => cells[3] === payload);
 }
 
+/** What has the focus, in a word, and whether that can be seen. */
+const focus = (page) => page.evaluate(() => {
+  const { activeElement: at } = document;
+  const seen = at.matches(":focus-visible") && getComputedStyle(at).outlineStyle !== "none";
+  return [at.id || at.value || at.getAttribute("aria-label") || at.textContent, seen];
+});
+
 const words = (page, selector, text) => page.waitForFunction(([where, wanted]) =>
   document.querySelector(where).textContent.includes(wanted), [selector, text]);
 
@@ -50,6 +65,18 @@ const words = (page, selector, text) => page.waitForFunction(([where, wanted]) =
 const curl = (...args) => soon(new Promise((resolve, reject) => {
   execFile("curl", ["-sS", "--max-time", "10", ...args], (error, stdout) => (error ? reject(error) : resolve(stdout)));
 }), "curl");
+
+/** Publishes with curl to the suite's server. */
+const post = (channel, body, ...more) => curl("-d", body, ...more, `http://${HERE}/c/${encodeURIComponent(channel)}`);
+
+/** Waits until a channel has so many members. */
+async function members(channel, wanted) {
+  for (const end = Date.now() + 10_000; Date.now() < end;) {
+    const listed = JSON.parse(await curl(`http://${HERE}/c`)).channels.find((c) => c.channel === channel);
+    if ((listed?.members ?? 0) === wanted) return;
+  }
+  throw new Error(`${channel} never had ${wanted} members`);
+}
 
 /** What a program says, line by line, until `end`. It and what it started make a group of their own. */
 function listen(program, ...args) {
@@ -94,4 +121,4 @@ async function serve(port, ...args) {
   return server;
 }
 
-module.exports = { curl, freePort, launch, listen, row, rows, serve, visit, words };
+module.exports = { browse, curl, focus, freePort, listen, members, post, row, rows, serve, visit, words };
