@@ -13,6 +13,7 @@ mod process;
 mod progress;
 mod report;
 mod roster;
+mod sealing;
 mod sequence;
 mod sockets;
 mod stage;
@@ -20,10 +21,12 @@ mod stamp;
 mod target;
 mod timing;
 mod void;
+mod wire;
 mod work;
 mod world;
 
 use crate::cli::{Bench, Place};
+use crate::ending::Trouble;
 use histogram::Histogram;
 use report::{Report, Value};
 use std::io::Write;
@@ -44,7 +47,7 @@ pub(crate) fn bench(what: &Bench) -> ExitCode {
         }
         Bench::Pairs(o) => (measure(&Work::pairs(o.rooms, &o.load), &o.place), o.place.json),
         Bench::Idle(o) => (measure(&Work::idle(o.members, o.rooms), &o.place), o.place.json),
-        Bench::Roster(o) => (roster::run(o), o.json),
+        Bench::Roster(o) => (roster::run(o).map_err(Trouble::failed), o.json),
     };
     match outcome {
         Ok(report) => {
@@ -53,23 +56,24 @@ pub(crate) fn bench(what: &Bench) -> ExitCode {
             drop(std::io::stdout().write_all(text.as_bytes()));
             ExitCode::from(u8::from(report.failed))
         }
-        Err(words) => fail(&words),
+        Err(trouble) => trouble.end(),
     }
 }
 
-fn measure(work: &Work, place: &Place) -> Result<Report, String> {
+fn measure(work: &Work, place: &Place) -> Result<Report, Trouble> {
     if place.in_process {
-        return in_process::run(work, place.shards, place.threads);
+        return in_process::run(work, place.shards, place.threads).map_err(Trouble::failed);
     }
-    let target = Target::parse(&place.url)?;
+    let target = Target::of(place)?;
     if let Some(pid) = place.pid
         && process::cpu(pid, "").is_none()
     {
-        return Err(format!("--pid {pid}: there is no such process, or this system has no /proc"));
+        let words = format!("--pid {pid}: there is no such process, or this system has no /proc");
+        return Err(Trouble::usage(words));
     }
     // Where the limit cannot be raised, connecting says so.
     drop(rlimit::increase_nofile_limit(u64::MAX));
-    sockets::run(work, target, place.pid)
+    sockets::run(work, target, place.pid).map_err(Trouble::failed)
 }
 
 /// Adds the latencies of a run.
@@ -85,10 +89,4 @@ fn report_latency(report: &mut Report, latency: &Histogram) {
         };
         report.add(key, words, value);
     }
-}
-
-#[expect(clippy::print_stderr, reason = "the reason is for the person who started it")]
-fn fail(words: &str) -> ExitCode {
-    eprintln!("chappe bench: {words}");
-    ExitCode::FAILURE
 }

@@ -1,15 +1,36 @@
 //! The command line, as people type it.
 
 mod bench;
+mod publish;
+mod reach;
+mod subscribe;
 
 pub(crate) use bench::{Bench, Load, Pace, Place, Roster};
+pub(crate) use publish::{Publish, Sort};
+pub(crate) use reach::{Reach, Secret};
+pub(crate) use subscribe::{Format, Subscribe};
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::path::PathBuf;
 
-/// One realtime server in which every client meets, whatever it speaks.
+/// What people may want to see at the end of `chappe --help`.
+const EXAMPLES: &str = "\
+Examples:
+  chappe serve                    a server for this machine, without configuration
+  chappe sub chat                 listen to a channel
+  chappe pub chat hello           publish to it
+  chappe bench fan --members 100  what a delivered message costs the server
+
+Exit codes:
+  0    done
+  1    it could not be done: nobody there, refused, or a bench that lost messages
+  2    wrong usage or configuration
+  130  ended by Ctrl-C";
+
+/// One realtime server in which every client meets, and the tools to try and to measure it
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, max_term_width = 100)]
+#[command(version, arg_required_else_help = true, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -19,9 +40,29 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server
     Serve(Serve),
+    /// Publish to a channel: an argument, or each line of standard input
+    Pub(Publish),
+    /// Listen to channels
+    Sub(Subscribe),
     /// Measure a server that runs, or the server's own cost without a network
     #[command(subcommand)]
     Bench(Bench),
+    /// Say which build this is
+    Version {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a script that completes `chappe` in a shell
+    ///
+    /// bash: chappe completions bash > ~/.local/share/bash-completion/completions/chappe
+    /// zsh: chappe completions zsh > a folder of $fpath, as _chappe
+    /// fish: chappe completions fish > ~/.config/fish/completions/chappe.fish
+    #[command(verbatim_doc_comment)]
+    Completions {
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -45,4 +86,10 @@ pub(crate) struct Serve {
     /// What to log, as `info` or `carrier=debug`
     #[arg(long, value_name = "FILTER", default_value = "info", env = "CHAPPE_LOG")]
     pub(crate) log: String,
+}
+
+/// Reads a number that is more than 0.
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("must be more than 0".into()) }
 }

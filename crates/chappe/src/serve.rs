@@ -1,6 +1,7 @@
 //! `chappe serve`: configuration, start, banner, signals, end.
 
 use crate::cli;
+use crate::ending::fail;
 use server::config::{Config, Listener};
 use server::{Settings, banner, start};
 use std::io::{IsTerminal, Write};
@@ -49,10 +50,4 @@ fn settings(options: cli::Serve) -> Result<Settings, String> {
     config.shards = options.shards.or(config.shards);
     config.insecure |= options.insecure;
     Settings::resolve(&config).map_err(|e| e.to_string())
-}
-
-#[expect(clippy::print_stderr, reason = "the program's last words are for the person who started it")]
-fn fail(code: u8, words: &str) -> ExitCode {
-    eprintln!("chappe: {words}");
-    ExitCode::from(code)
 }

@@ -4,8 +4,8 @@ use super::histogram::Histogram;
 use super::sequence::{Heard, UnderWay};
 use super::stamp::{self, Stamp};
 use super::timing::Stopwatch;
+use super::wire::Wire;
 use carrier::websocket::{self, Decoder, Item, Opcode, Role};
-use mio::net::TcpStream;
 use model::Limits;
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -49,7 +49,7 @@ pub(super) struct Ear {
 
 /// A connection.
 pub(super) struct Client {
-    pub(super) stream: TcpStream,
+    pub(super) wire: Wire,
     /// Its place among the clients.
     index: u32,
     /// `None`: it only publishes.
@@ -64,30 +64,31 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(stream: TcpStream, index: u32, room: Option<u32>) -> Self {
+    pub(super) fn new(wire: Wire, index: u32, room: Option<u32>) -> Self {
         let (heard, decoder) = (Heard::default(), Decoder::new(Role::Client));
         let (head, backlog) = (Vec::new(), Vec::new());
-        Self { stream, index, room, heard, state: State::Connecting, decoder, head, backlog }
+        Self { wire, index, room, heard, state: State::Connecting, decoder, head, backlog }
     }
 
     /// Whether the kernel takes no more at the moment.
     pub(super) fn is_behind(&self) -> bool {
-        !self.backlog.is_empty()
+        !self.backlog.is_empty() || self.wire.is_behind()
     }
 
     /// The socket can be written: it is connected, or takes more.
     pub(super) fn write_more(&mut self, request: &[u8]) -> io::Result<()> {
         if self.state == State::Connecting {
-            if let Some(e) = self.stream.take_error()? {
+            if let Some(e) = self.wire.socket.take_error()? {
                 return Err(e);
             }
-            match self.stream.peer_addr() {
+            match self.wire.socket.peer_addr() {
                 Ok(_) => self.state = State::Asking,
                 Err(e) if e.kind() == ErrorKind::NotConnected => return Ok(()),
                 Err(e) => return Err(e),
             }
             return self.send(request);
         }
+        self.wire.push()?;
         let waiting = std::mem::take(&mut self.backlog);
         self.send(&waiting)
     }
@@ -95,7 +96,7 @@ impl Client {
     /// Sends bytes, after those that wait.
     pub(super) fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while self.backlog.is_empty() && !bytes.is_empty() {
-            match self.stream.write(bytes) {
+            match self.wire.write(bytes) {
                 Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => break,
@@ -109,12 +110,17 @@ impl Client {
     /// Reads what there is. `ended`: the peer sends no more, so it is read to the end.
     pub(super) fn read(&mut self, scratch: &mut [u8], ended: bool, ear: &mut Ear) -> io::Result<()> {
         loop {
-            let n = match self.stream.read(scratch) {
+            let n = match self.wire.read(scratch) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(n) => n,
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) => return Err(e),
+                Err(e) => {
+                    if e.kind() == ErrorKind::InvalidData {
+                        ear.complaint.get_or_insert(format!("no TLS: {e}"));
+                    }
+                    return Err(e);
+                }
             };
             let bytes = scratch.get_mut(..n).unwrap_or_default();
             if self.state == State::Asking {
@@ -123,7 +129,7 @@ impl Client {
                 self.feed(bytes, ear)?;
             }
             // Fewer bytes than asked for: that was all, and more will be reported.
-            if n < scratch.len() && !ended {
+            if n < scratch.len() && !ended && self.wire.tells_when_empty() {
                 return Ok(());
             }
         }

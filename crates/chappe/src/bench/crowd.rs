@@ -3,10 +3,13 @@
 use super::client::{Client, Ear};
 use super::histogram::Histogram;
 use super::progress::Progress;
+use super::sealing::Sealing;
 use super::sequence::UnderWay;
 use super::stamp;
 use super::target::Target;
 use super::timing::Stopwatch;
+use super::wire::Wire;
+use crate::terminal::harmless;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use model::Limits;
@@ -111,7 +114,7 @@ impl Crowd {
         let address = self.target.address;
         let joined = self.ear.joined;
         match (&self.ear.complaint, e.kind()) {
-            (Some(complaint), _) => format!("{address} says: {complaint}"),
+            (Some(complaint), _) => format!("{address} says: {}", harmless(complaint.trim_end())),
             (None, _) if joined == 0 => {
                 format!("nobody answers at {address}: start `chappe serve`, or say where it is with --url")
             }
@@ -130,7 +133,9 @@ impl Crowd {
         let place = self.clients.len();
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(place), both)?;
-        self.clients.push(Client::new(stream, u32::try_from(place).unwrap_or(u32::MAX), room));
+        let tls = self.target.sealing.as_ref().map(Sealing::connection).transpose();
+        let wire = Wire::new(stream, tls.map_err(io::Error::other)?);
+        self.clients.push(Client::new(wire, u32::try_from(place).unwrap_or(u32::MAX), room));
         self.gone.push(false);
         Ok(())
     }
@@ -159,7 +164,7 @@ impl Crowd {
             if outcome.is_err() && !std::mem::replace(&mut self.gone[place], true) {
                 self.closed += 1;
                 // What is gone already cannot be watched any more.
-                drop(self.poll.registry().deregister(&mut client.stream));
+                drop(self.poll.registry().deregister(&mut client.wire.socket));
             }
         }
         Ok(())

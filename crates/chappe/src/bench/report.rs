@@ -1,5 +1,6 @@
 //! What a run found, as a table for people or one JSON object for programs.
 
+use crate::terminal::grouped;
 use std::fmt::Write;
 
 /// A number of a report.
@@ -116,19 +117,6 @@ fn rounded(number: f64, places: usize) -> f64 {
     format!("{number:.places$}").parse().unwrap_or(number)
 }
 
-/// Digits in groups of three.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,12 +137,5 @@ mod tests {
         assert_eq!(json["delivered"], 1_234_567);
         assert_eq!(json["cpu_us"], 0.667);
         assert!(json["rss"].is_null() && json["failed"] == false);
-    }
-
-    #[test]
-    fn groups_of_three() {
-        for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")] {
-            assert_eq!(grouped(n), text);
-        }
     }
 }

@@ -249,15 +249,7 @@ impl Run<'_> {
         report.add_share(words, cpu, delivered, NO_PID);
         let share = cpu.map(|us| us / 1e6 / seconds);
         report.add_share(("server_cpu_share", "server CPU, cores"), share, 1, NO_PID);
-        let spun = (last.spun - first.spun) as f64 / 1e3;
-        let own = micros(last.own_cpu, first.own_cpu).map(|us| (us - spun) / 1e6 / seconds);
-        report.add_share(("generator_cpu_share", "generator CPU, cores"), own, 1, "the system does not say");
-        if own.is_some_and(|own| own > BUSY) {
-            report.remark(
-                "The generator was the limit: its one thread was busy all the time, so the server may be faster. \
-                 The server's CPU per delivered message is right all the same.",
-            );
-        }
+        report_generator(first, last, report);
     }
 
     fn report_losses(&self, report: &mut Report) {
@@ -281,6 +273,21 @@ impl Run<'_> {
         report.add("joined_per_second", "joined/s", Value::Number(sessions as f64 / seconds, 0));
         let words = ("server_cpu_us_per_session", "server CPU µs per connect and join");
         report.add_share(words, micros(joined.server_cpu, before.server_cpu), sessions, NO_PID);
+        report_generator(before, joined, report);
+    }
+}
+
+/// What the generator itself used, and whether that was all it could.
+fn report_generator(first: Snapshot, last: Snapshot, report: &mut Report) {
+    let seconds = (last.at - first.at) as f64 / 1e9;
+    let spun = (last.spun - first.spun) as f64 / 1e3;
+    let own = micros(last.own_cpu, first.own_cpu).map(|us| (us - spun) / 1e6 / seconds);
+    report.add_share(("generator_cpu_share", "generator CPU, cores"), own, 1, "the system does not say");
+    if own.is_some_and(|own| own > BUSY) {
+        report.remark(
+            "The generator was the limit: its one thread was busy all the time, so the server may be faster. \
+             The server's CPU is right all the same.",
+        );
     }
 }
 

@@ -1,30 +1,70 @@
-//! Which server: an address of this machine, out of a URL.
+//! Which server: an address of this machine, out of a URL, what is shown to it, and how it is sealed.
 
+use super::sealing::Sealing;
+use crate::cli::{Place, Secret};
+use crate::client;
+use crate::ending::Trouble;
+use crate::terminal::harmless;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The server that is measured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) address: SocketAddr,
     /// Host and port as the request names them.
     host: String,
     path: String,
+    /// Shown by every client.
+    token: Option<Secret>,
+    /// TLS, where it is wanted.
+    pub(super) sealing: Option<Sealing>,
 }
 
 impl Target {
-    /// Reads `ws://127.0.0.1:6889/`.
+    /// What the arguments and variables name.
+    pub(super) fn of(place: &Place) -> Result<Self, Trouble> {
+        let url = place.reach.url()?;
+        let mut target = Self::parse(&url).map_err(Trouble::usage)?;
+        target.token = place.reach.token()?;
+        if let Some(token) = &target.token {
+            client::bearer(token)?;
+        }
+        if is_secure(&url) {
+            let ca = place.reach.ca.as_deref();
+            if ca.is_none() && !place.insecure_tls {
+                return Err(Trouble::usage(
+                    "over TLS, name the server's CA with --ca FILE, or take any certificate with \
+                            --insecure-tls, since only the cost is measured",
+                ));
+            }
+            target.sealing = Some(Sealing::new(target.name(), ca).map_err(Trouble::usage)?);
+        }
+        Ok(target)
+    }
+
+    /// Reads `ws://127.0.0.1:6889/`; `http` means the same server.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let malformed = || format!("`{url}` is no address; write it as ws://127.0.0.1:6889/");
-        let rest = url.strip_prefix("ws://").ok_or_else(malformed)?;
+        if url.contains(['@', '#']) {
+            return Err(
+                "the URL of a server has no user and no fragment; a token is shown with --token".into()
+            );
+        }
+        let malformed = || format!("`{}` is no address; write it as ws://127.0.0.1:6889/", harmless(url));
+        let (scheme, rest) = url.split_once("://").ok_or_else(malformed)?;
+        let usual_port = match scheme {
+            "ws" | "http" => 80,
+            "wss" | "https" => 443,
+            _ => return Err(malformed()),
+        };
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, "/"),
         };
         let (name, port) = match authority.rsplit_once(':') {
             Some((name, port)) if !port.ends_with(']') => (name, port.parse().map_err(|_| malformed())?),
-            _ => (authority, 80),
+            _ => (authority, usual_port),
         };
-        let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+        let bare = unbracketed(name);
         let ip = match bare.parse::<IpAddr>() {
             Ok(ip) => ip,
             Err(_) if bare.eq_ignore_ascii_case("localhost") => Ipv4Addr::LOCALHOST.into(),
@@ -38,18 +78,35 @@ impl Target {
         if !well_formed {
             return Err(malformed());
         }
-        Ok(Self { address: SocketAddr::new(ip, port), host: authority.into(), path: path.into() })
+        let (address, host, path) = (SocketAddr::new(ip, port), authority.into(), path.into());
+        Ok(Self { address, host, path, token: None, sealing: None })
+    }
+
+    /// The host, as a certificate names it.
+    fn name(&self) -> &str {
+        let without_port = self.host.strip_suffix(&format!(":{}", self.address.port()));
+        unbracketed(without_port.unwrap_or(&self.host))
     }
 
     /// The request that makes a connection a WebSocket.
     pub(super) fn request(&self) -> Vec<u8> {
         let Self { host, path, .. } = self;
+        let token = self.token.as_ref();
+        let token = token.map(|t| format!("Authorization: Bearer {}\r\n", t.reveal())).unwrap_or_default();
         format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{token}\r\n"
         )
         .into_bytes()
     }
+}
+
+fn is_secure(url: &str) -> bool {
+    url.starts_with("wss://") || url.starts_with("https://")
+}
+
+fn unbracketed(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
 }
 
 fn refusal(host: &str) -> String {
@@ -71,6 +128,9 @@ mod tests {
             ("ws://[::1]:6889/hello?a=b", "[::1]:6889", "/hello?a=b"),
             ("ws://[::1]/", "[::1]:80", "/"),
             ("ws://127.8.0.1/x", "127.8.0.1:80", "/x"),
+            ("http://127.0.0.1:6889", "127.0.0.1:6889", "/"),
+            ("wss://localhost", "127.0.0.1:443", "/"),
+            ("https://[::1]:8", "[::1]:8", "/"),
         ] {
             let target = Target::parse(url).unwrap();
             assert_eq!((target.address.to_string().as_str(), target.path.as_str()), (address, path), "{url}");
@@ -84,8 +144,28 @@ mod tests {
         for url in ["ws://192.168.1.1:6889/", "ws://example.com/", "ws://[2001:db8::1]/", "ws://0.0.0.0:1/"] {
             assert!(Target::parse(url).unwrap_err().contains("is not this machine"), "{url}");
         }
-        for url in ["http://127.0.0.1/", "127.0.0.1:6889", "ws://127.0.0.1:x/", "ws:///", "ws://[::1]:1/ a"] {
+        for url in ["ftp://127.0.0.1/", "127.0.0.1:6889", "ws://127.0.0.1:x/", "ws:///", "ws://[::1]:1/ a"] {
             assert!(Target::parse(url).unwrap_err().contains("is no address"), "{url}");
         }
+    }
+
+    #[test]
+    fn names_of_certificates() {
+        for (url, name) in
+            [("wss://localhost", "localhost"), ("wss://127.0.0.1:8/", "127.0.0.1"), ("wss://[::1]:8", "::1")]
+        {
+            assert_eq!(Target::parse(url).unwrap().name(), name);
+        }
+    }
+
+    #[test]
+    fn tokens_are_shown_to_the_server_and_nobody_else() {
+        let mut target = Target::parse("ws://localhost:1/x").unwrap();
+        target.token = "hush".parse().ok();
+        assert!(
+            String::from_utf8(target.request()).unwrap().contains("\r\nAuthorization: Bearer hush\r\n\r\n")
+        );
+        assert!(!format!("{target:?}").contains("hush"));
+        assert!(!Target::parse("ws://me:hush@localhost").unwrap_err().contains("hush"));
     }
 }

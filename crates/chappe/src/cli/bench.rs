@@ -1,5 +1,6 @@
 //! The arguments of `chappe bench`. The defaults are workloads that a laptop finishes in seconds.
 
+use super::Reach;
 use clap::{Args, Subcommand};
 
 /// Rooms have names of six digits, so that all frames of a run are equally long.
@@ -118,7 +119,7 @@ pub(crate) struct Pace {
 
     /// Publish so many messages a second, whatever becomes of them, instead of waiting for the window; latency
     /// then counts from the moment a message was due
-    #[arg(long, value_name = "PER_SECOND", conflicts_with_all = ["window", "in_process"], value_parser = positive)]
+    #[arg(long, value_name = "PER_SECOND", conflicts_with_all = ["window", "in_process"], value_parser = super::positive)]
     pub(crate) rate: Option<f64>,
 }
 
@@ -130,46 +131,46 @@ pub(crate) struct Load {
     pub(crate) size: u32,
 
     /// Seconds that are measured
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = positive)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = super::positive)]
     pub(crate) seconds: f64,
 
     /// Seconds before that, which are not
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = positive)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = super::positive)]
     pub(crate) warm: f64,
 }
 
 /// Where the server is, and what is printed.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Place {
-    /// The server, which must be on this machine
-    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:6889/")]
-    pub(crate) url: String,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// No sockets: run the server's shards in this process, over a network that discards what is written
+    #[arg(long, conflicts_with_all = ["url", "token", "ca", "pid", "insecure_tls"], help_heading = IN_PROCESS)]
+    pub(crate) in_process: bool,
+
+    /// Shards of the server in this process
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "in_process", help_heading = IN_PROCESS, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) shards: u16,
+
+    /// Publish from so many threads of an embedding program, instead of from a connection
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "in_process", help_heading = IN_PROCESS, value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub(crate) threads: u16,
+
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 
     /// The server's process, for its CPU and memory
     #[arg(long, value_name = "PID")]
     pub(crate) pid: Option<u32>,
 
-    /// No sockets: run the server's shards in this process, over a network that discards what is written
-    #[arg(long, conflicts_with_all = ["url", "pid"])]
-    pub(crate) in_process: bool,
-
-    /// Shards of the server in this process
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "in_process", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) shards: u16,
-
-    /// Publish from so many threads of an embedding program, instead of from a connection
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "in_process", value_parser = clap::value_parser!(u16).range(0..=256))]
-    pub(crate) threads: u16,
-
-    /// Print one JSON object instead of a table
-    #[arg(long)]
-    pub(crate) json: bool,
+    /// Over https, take any certificate: only the cost is measured
+    #[arg(long, conflicts_with = "ca")]
+    pub(crate) insecure_tls: bool,
 }
 
-fn positive(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
-    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("must be more than 0".into()) }
-}
+const IN_PROCESS: &str = "Without a server";
 
 #[cfg(test)]
 mod tests {
@@ -181,7 +182,7 @@ mod tests {
         let cli = Cli::try_parse_from(format!("chappe bench {words}").split_whitespace());
         match cli.map(|c| c.command) {
             Ok(Command::Bench(bench)) => Ok(bench),
-            Ok(Command::Serve(_)) => Err(ErrorKind::InvalidSubcommand),
+            Ok(_) => Err(ErrorKind::InvalidSubcommand),
             Err(e) => Err(e.kind()),
         }
     }
@@ -190,7 +191,7 @@ mod tests {
     fn defaults() {
         let Ok(Bench::Fan(fan)) = read("fan") else { panic!("fan needs no arguments") };
         assert_eq!((fan.members, fan.load.size, fan.pace.window, fan.pace.burst), (1000, 128, 64, 1));
-        assert_eq!(fan.place.url, "ws://127.0.0.1:6889/");
+        assert_eq!(fan.place.reach.url, None);
         assert!(matches!(read("rooms --rooms 5"), Ok(Bench::Rooms(r)) if (r.rooms, r.members) == (5, 10)));
         assert!(matches!(read("roster"), Ok(Bench::Roster(r)) if r.sessions == 1_000_000));
     }
@@ -200,6 +201,8 @@ mod tests {
         for words in [
             "fan --in-process --url ws://127.0.0.1:1/",
             "fan --in-process --pid 1",
+            "fan --in-process --insecure-tls",
+            "fan --ca a --insecure-tls",
             "fan --in-process --rate 5",
             "fan --rate 5 --window 3",
         ] {
