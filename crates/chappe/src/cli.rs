@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// Listen to channels
     Sub(Subscribe),
     /// Measure a server that runs, or the server's own cost without a network
-    #[command(subcommand)]
+    #[command(subcommand, after_help = bench::EXAMPLES)]
     Bench(Bench),
     /// Say which build this is
     Version {

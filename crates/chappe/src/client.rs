@@ -192,13 +192,18 @@ impl Client {
             ureq::Error::Rustls(e) => return lasting(format!("{base}: {}", distrust(&e))),
             ureq::Error::Io(e) => match e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(e) => return lasting(format!("{base}: {}", distrust(e))),
-                None => format!("the connection to {base} was lost: {e}"),
+                None if is_loss(e.kind()) => format!("the connection to {base} was lost: {e}"),
+                None => format!("there is no connection to {base}: {e}; is --url right?"),
             },
             ureq::Error::Protocol(_) => return lasting(self.no_chappe()),
             e => format!("{base}: {e}"),
         };
         Failure { trouble: Trouble::failed(words), passing: true }
     }
+}
+
+fn is_loss(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof)
 }
 
 fn lasting(words: String) -> Failure {

@@ -146,11 +146,22 @@ impl Run<'_> {
         self.members = members;
         match self.manner {
             Manner::Nothing | Manner::Sum => Ok(()),
-            Manner::Answers => print(&format!("{answer}\n")),
+            Manner::Answers => self.tell(&format!("{answer}\n")),
             Manner::Sentences => {
                 let channel = harmless(&self.options.channel);
-                print(&format!("published to {channel}, which has {}\n", audience(members)))
+                self.tell(&format!("published to {channel}, which has {}\n", audience(members)))
             }
+        }
+    }
+
+    /// Prints. That nobody reads the answers is no reason to leave what comes unpublished.
+    fn tell(&mut self, text: &str) -> Result<(), Stop> {
+        match print(text) {
+            Err(Stop::Unread) => {
+                self.manner = Manner::Nothing;
+                Ok(())
+            }
+            other => other,
         }
     }
 
