@@ -76,3 +76,103 @@ fn push(tls: &mut ClientConnection, socket: &mut TcpStream) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::sealing::Sealing;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+    use std::net;
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    type Peer = StreamOwned<ServerConnection, net::TcpStream>;
+
+    /// A wire whose handshake is done, while the other side does what it likes with its end.
+    fn wire(peer: impl FnOnce(Peer) + Send + 'static) -> Wire {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let own =
+            rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let config = ServerConfig::builder_with_provider(crate::trust::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+            .unwrap();
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            peer(StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), socket));
+        });
+        let socket = net::TcpStream::connect(address).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let sealing = Sealing::new("localhost", None).unwrap();
+        Wire::new(TcpStream::from_std(socket), Some(sealing.connection().unwrap()))
+    }
+
+    /// Reads when there is something to read.
+    fn read(wire: &mut Wire, buffer: &mut [u8]) -> usize {
+        loop {
+            match wire.read(buffer) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(1)),
+                other => return other.unwrap(),
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_read_says_nothing_about_what_there_is_over_tls() {
+        let (sent, was_sent) = channel();
+        let (done, is_done) = channel::<()>();
+        let mut wire = wire(move |mut peer| {
+            peer.write_all(b"begin").unwrap();
+            // Several records, all with the kernel before any is read.
+            peer.write_all(&[7; 48 << 10]).unwrap();
+            sent.send(()).unwrap();
+            is_done.recv().ok();
+        });
+        wire.push().unwrap();
+        let mut buffer = vec![0; 256 << 10];
+        assert_eq!(read(&mut wire, &mut buffer), 5);
+        was_sent.recv().unwrap();
+        let mut heard = read(&mut wire, &mut buffer);
+        assert!(heard < 48 << 10 && !wire.tells_when_empty());
+        while heard < 48 << 10 {
+            heard += read(&mut wire, &mut buffer);
+        }
+        drop(done);
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_take_waits() {
+        const ALL: usize = 32 << 20;
+        let (go, gone) = channel::<()>();
+        let (counted, count) = channel();
+        let mut wire = wire(move |mut peer| {
+            let mut buffer = vec![0; 64 << 10];
+            let mut heard = peer.read(&mut buffer).unwrap();
+            gone.recv().unwrap();
+            while heard < ALL {
+                heard += peer.read(&mut buffer).unwrap();
+            }
+            counted.send(heard).unwrap();
+        });
+        assert_eq!(wire.write(&vec![7; ALL]).unwrap(), ALL);
+        // The handshake is done by reading.
+        while wire.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+            assert!(wire.read(&mut [0]).is_err());
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(wire.is_behind());
+        go.send(()).unwrap();
+        while wire.is_behind() {
+            wire.push().unwrap();
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(count.recv().unwrap(), ALL);
+    }
+}

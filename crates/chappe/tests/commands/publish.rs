@@ -1,6 +1,6 @@
 //! `chappe pub`: what is published, what is said about it, and what is said when it cannot be.
 
-use crate::stage::{House, Running, chappe, run};
+use crate::stage::{House, Leash, Running, chappe, run};
 use std::io::Write;
 use std::process::Stdio;
 
@@ -131,9 +131,9 @@ fn a_server_that_goes_in_between() {
 fn publishing_goes_on_when_nobody_reads_the_answers() {
     let house = House::start("");
     let listener = house.listen("chat", 1, &["--count", "200"]);
-    let mut child =
-        house.command(&["pub", "chat", "x", "--repeat", "200"]).stderr(Stdio::null()).spawn().unwrap();
-    drop(child.stdout.take());
+    let mut command = house.command(&["pub", "chat", "x", "--repeat", "200"]);
+    let mut child = Leash(command.stderr(Stdio::null()).spawn().unwrap());
+    drop(child.0.stdout.take());
     assert_eq!(listener.end().code, Some(0));
-    assert!(child.wait().unwrap().success());
+    assert!(child.0.wait().unwrap().success());
 }

@@ -128,6 +128,16 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
     hear
 }
 
+/// A process whose ends the test holds itself; it does not outlive the test either.
+pub(crate) struct Leash(pub(crate) Child);
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// A server.
 pub(crate) struct House {
     running: Running,

@@ -1,7 +1,7 @@
 //! `chappe sub`: what it prints, how it ends, and how it comes back.
 
 use crate::relay::Relay;
-use crate::stage::{House, Running, chappe, run};
+use crate::stage::{House, Leash, Running, chappe, run};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread;
@@ -54,11 +54,11 @@ fn nobody_writes_to_the_terminal_of_others() {
 #[test]
 fn several_channels_and_broken_pipes() {
     let house = House::start("");
-    let mut child = house.command(&["sub", "a", "b"]).spawn().unwrap();
+    let mut child = Leash(house.command(&["sub", "a", "b"]).spawn().unwrap());
     house.wait_for_members("a", 1);
     house.wait_for_members("b", 1);
     house.done(&["pub", "b", "first"]);
-    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut out = BufReader::new(child.0.stdout.take().unwrap());
     let mut line = String::new();
     out.read_line(&mut line).unwrap();
     assert!(line.contains("\"channel\":\"b\""), "{line}");
@@ -66,11 +66,11 @@ fn several_channels_and_broken_pipes() {
     drop(out);
     let mut status = None;
     crate::stage::wait_until("its end", || {
-        status = child.try_wait().unwrap();
+        status = child.0.try_wait().unwrap();
         status.is_some()
     });
     let mut words = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+    child.0.stderr.take().unwrap().read_to_string(&mut words).unwrap();
     assert_eq!((status.unwrap().code(), words.as_str()), (Some(0), ""));
 }
 
