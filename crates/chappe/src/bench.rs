@@ -79,9 +79,9 @@ fn measure(work: &Work, place: &Place) -> Result<Report, Trouble> {
 /// Adds the latencies of a run.
 fn report_latency(report: &mut Report, latency: &Histogram) {
     for (key, words, share) in [
-        ("latency_p50_us", "latency µs, half within", 0.5),
-        ("latency_p99_us", "latency µs, 99 % within", 0.99),
-        ("latency_p999_us", "latency µs, 99.9 % within", 0.999),
+        ("latency_p50_us", "latency µs, p50", 0.5),
+        ("latency_p99_us", "latency µs, p99", 0.99),
+        ("latency_p999_us", "latency µs, p99.9", 0.999),
     ] {
         let value = match latency.quantile(share) {
             Some(nanos) => Value::Number(nanos as f64 / 1e3, 1),

@@ -92,7 +92,7 @@ impl Ear<'_> {
             stream = self.come_back(&mut pause)?;
             say(&match &self.position {
                 Some(position) => format!("listening again, from {} on", harmless(position)),
-                None => "listening again; what was said meanwhile is missed".to_owned(),
+                None => "listening again; anything said meanwhile was missed".to_owned(),
             });
         }
     }

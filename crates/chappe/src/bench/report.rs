@@ -107,7 +107,10 @@ fn number(n: f64) -> Value {
 fn people(value: &Value) -> String {
     match value {
         Value::Count(n) => grouped(*n),
-        Value::Number(n, places) => format!("{n:.places$}"),
+        Value::Number(n, places) => {
+            let text = format!("{n:.places$}");
+            text.parse().map_or(text, grouped)
+        }
         Value::Words(words) => (*words).into(),
         Value::Unknown(why) => format!("? ({why})"),
     }
