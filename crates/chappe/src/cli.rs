@@ -26,7 +26,7 @@ Exit codes:
   0    done
   1    it could not be done: nobody there, refused, or a bench that lost messages
   2    wrong usage or configuration
-  130  ended by Ctrl-C";
+  130  ended by Ctrl-C (serve: 0)";
 
 /// One realtime server in which every client meets, and the tools to try and to measure it
 #[derive(Debug, Parser)]
