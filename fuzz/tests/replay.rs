@@ -1,5 +1,7 @@
 //! The corpus, and inputs that differ from it a little, through every oracle.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its corpus has failed")]
+
 use fuzz::{TARGETS, Target};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof};

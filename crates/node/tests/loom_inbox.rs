@@ -5,6 +5,7 @@
 //! `carrier::shard` does. loom finds a lost wake as a deadlock.
 
 #![allow(dead_code, unreachable_pub, reason = "the models need a part of what the files hold")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a model that cannot go on has failed")]
 
 #[path = "../src/authority.rs"]
 mod authority;
@@ -40,7 +41,8 @@ const PREEMPTIONS: usize = 3;
 /// Every interleaving of the threads that `model` starts, with so many interruptions.
 fn explore(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(PREEMPTIONS);
+    // `LOOM_MAX_PREEMPTIONS` may ask for more.
+    builder.preemption_bound.get_or_insert(PREEMPTIONS);
     builder.max_branches = 10_000;
     builder.check(model);
 }
