@@ -8,6 +8,7 @@ mod config;
 mod cuts;
 mod http;
 mod http1;
+mod proxy;
 mod rooms;
 mod websocket;
 
@@ -22,11 +23,12 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "http1", check: http1::check, words: http1::WORDS },
     Target { name: "websocket", check: websocket::check, words: websocket::WORDS },
     Target { name: "rooms", check: rooms::check, words: rooms::WORDS },
     Target { name: "http", check: http::check, words: http::WORDS },
+    Target { name: "proxy", check: proxy::check, words: proxy::WORDS },
     Target { name: "config", check: config::check, words: config::WORDS },
 ];
 

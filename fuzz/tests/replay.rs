@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Inputs that are made of each target's corpus.
-const MUTATED: u32 = 10_000;
+const MUTATED: u32 = 3000;
 
 /// The files of a target's corpus, by name.
 fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {

@@ -1,7 +1,7 @@
 //! The kitchen: everything the checks run, as `cargo xtask …`.
 //!
 //! Holds the menu and what each dish is made of. Knows nothing about the server but how its binary is started
-//! (`interop::serve`). Read in this order: [`report`], [`machine`], [`tidy`], [`interop`].
+//! (`interop::server`). Read in this order: [`report`], [`machine`], [`tidy`], [`interop`], [`soak`].
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 #![allow(clippy::disallowed_methods, reason = "it measures real steps on a real clock")]
