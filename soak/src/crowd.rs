@@ -123,6 +123,7 @@ impl Crowd {
         let ended = readable && peer.read(&mut self.world) == Stay::Ended;
         if failed || ended {
             self.world.tally.ended += u64::from(!peer.said_goodbye);
+            self.world.tally.cut_off += u64::from(peer.part == Part::Slow);
             self.remove(place);
         }
     }
@@ -155,14 +156,18 @@ impl Crowd {
     }
 }
 
-/// One of three ways to go. `false`: it says goodbye first.
+/// One of three ways to go. `false`: it stays a while longer, to say goodbye, or to see whether it was cut off.
 fn leaves_at_once(peer: &mut Peer, world: &mut World) -> bool {
-    let way = match (peer.part, world.dice.below(100)) {
-        (Part::Slow, roll) => 1 + usize::from(roll < 50),
-        (_, 0..40) => 0,
-        (_, 40..80) => 1,
+    let way = match world.dice.below(100) {
+        0..40 => 0,
+        40..80 => 1,
         _ => 2,
     };
+    if peer.part == Part::Slow && way != 2 {
+        let is_over = peer.wake_up(world) == Stay::Ended;
+        world.tally.cut_off += u64::from(is_over);
+        return is_over;
+    }
     if let Some(count) = world.tally.left.get_mut(way) {
         *count += 1;
     }

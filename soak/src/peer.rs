@@ -387,6 +387,13 @@ impl Peer {
         }
     }
 
+    /// Begins to read after all, whatever it may be; somebody who is cut off finds the end behind it.
+    pub(crate) fn wake_up(&mut self, world: &mut World) -> Stay {
+        self.stage = Stage::Anything;
+        self.said_goodbye = true;
+        self.read(world)
+    }
+
     /// Says goodbye as its protocol has it. The server ends the connection then.
     pub(crate) fn say_goodbye(&mut self, world: &mut World) {
         if let Stage::Frames(_) = self.stage {

@@ -35,9 +35,7 @@ fn loom(root: &Path, report: &mut Report) {
     let log = report.log("soak loom");
     report.step("soak: loom", || {
         let mut command = cargo(root);
-        command
-            .args(["test", "--release", "-p", "node", "--test", "loom_inbox"])
-            .env("LOOM_MAX_PREEMPTIONS", PREEMPTIONS);
+        command.args(["test", "-p", "node", "--test", "loom_inbox"]).env("LOOM_MAX_PREEMPTIONS", PREEMPTIONS);
         report::run(
             &mut command,
             &log,
