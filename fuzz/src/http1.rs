@@ -75,7 +75,11 @@ fn limits(case: &Case<'_>) -> Limits {
 
 fn hear(pieces: &[&[u8]], limits: &Limits) -> Heard {
     let mut requests = Vec::new();
-    let end = read(pieces, limits, |request, manner| requests.push(seen(request, manner)));
+    let end = read(pieces, limits, |request, manner| {
+        assert!(request.body.len() <= limits.message_bytes, "{} bytes of body", request.body.len());
+        assert!(request.headers.len() <= limits.head_lines, "{} header lines", request.headers.len());
+        requests.push(seen(request, manner));
+    });
     Heard { requests, ..end }
 }
 

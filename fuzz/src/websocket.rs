@@ -53,6 +53,8 @@ fn hear(role: Role, pieces: &[&[u8]], limits: &Limits) -> Heard {
     let mut buffers: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
     let mut said = Vec::new();
     let (fault, is_idle) = read(role, &mut buffers, limits, |item| said.push(write_down(item)));
+    let fits = |s: &Said| s.payload.len() <= if s.opcode.is_control() { 125 } else { limits.message_bytes };
+    assert!(said.iter().all(fits), "longer than it may be: {said:?}");
     Heard { said, fault, is_idle }
 }
 
