@@ -56,6 +56,8 @@ pub(super) fn run(root: &Path, server: &Path, load: &Path, time: Duration, repor
     });
     let Some(mut server) = started else { return };
     report.step("soak: crowd", || {
+        // The connection that asked for its health is to be gone.
+        std::thread::sleep(Duration::from_secs(2));
         let before = look(server.pid(), Instant::now())?;
         let (during, crowd) = watch(&mut server, load, time, &folder)?;
         std::thread::sleep(SETTLE);

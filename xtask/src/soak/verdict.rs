@@ -81,7 +81,7 @@ impl Measured {
         {
             faults.push(format!("memory grows by {:.2} ± {:.2} MiB an hour", line.slope, line.error));
         }
-        if self.after.descriptors != self.before.descriptors {
+        if self.after.descriptors > self.before.descriptors {
             let (before, after) = (self.before.descriptors, self.after.descriptors);
             faults.push(format!("{after} descriptors are open after all have left; {before} were before"));
         }
