@@ -84,7 +84,8 @@ pub(crate) fn metadata(root: &Path) -> Result<Value, Trouble> {
         .map_err(|e| Trouble::new(format!("cargo metadata is not JSON: {e}"), remedy))
 }
 
-fn host() -> Option<String> {
+/// The platform that rustc builds for when nobody says which.
+pub(crate) fn host() -> Option<String> {
     let output = Command::new("rustc").arg("-vV").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)

@@ -5,7 +5,7 @@
 //! `CHAPPE_BINARY`, a browser by `CHAPPE_BROWSER`; it says `ok …` for each thing it checked, and ends with anything
 //! but 0 when one was not so.
 
-mod server;
+pub(crate) mod server;
 
 use crate::machine::{self, Python};
 use crate::report::{self, Report, Trouble};

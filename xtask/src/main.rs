@@ -1,7 +1,7 @@
 //! The kitchen: everything the checks run, as `cargo xtask …`.
 //!
 //! Holds the menu and what each dish is made of. Knows nothing about the server but how its binary is started
-//! (`interop::serve`). Read in this order: [`report`], [`machine`], [`tidy`], [`interop`].
+//! (`interop::server`). Read in this order: [`report`], [`machine`], [`tidy`], [`interop`], [`soak`].
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 #![allow(clippy::disallowed_methods, reason = "it measures real steps on a real clock")]
@@ -10,6 +10,7 @@ mod cargo;
 mod interop;
 mod machine;
 mod report;
+mod soak;
 mod tidy;
 
 use report::Report;
@@ -22,8 +23,12 @@ cargo xtask lint             cargo fmt --check, clippy, tidy
 cargo xtask tidy             the house rules and the floors (also a #[test], so `cargo test` is enough)
 cargo xtask interop [NAME]   clients that others wrote, against the built server; NAME is a folder of interop/
                              or folder/script
-cargo xtask soak             (not yet) fuzz targets and load for hours
+cargo xtask soak [--minutes N]
+                             60 minutes of fuzzing and of a crowd around the server, whose memory is watched
 cargo xtask bless            rewrite the expected lines of transcripts from what happened; then look at `git diff`";
+
+/// How long a soak takes when nobody says.
+const SOAK_MINUTES: u32 = 60;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -37,23 +42,25 @@ fn main() -> ExitCode {
         ["interop"] => interop(&root, None, &mut report),
         ["interop", name] => interop(&root, Some(name), &mut report),
         ["bless"] => cargo::bless(&root, &mut report),
-        ["soak"] => {
-            eprintln!(
-                "`cargo xtask {}` is not written yet; its place is the `match` in xtask/src/main.rs",
-                words[0]
-            );
-            return ExitCode::from(2);
-        }
+        ["soak"] => soak::run(&root, SOAK_MINUTES, &mut report),
+        ["soak", "--minutes", minutes] => match minutes.parse() {
+            Ok(minutes) if minutes > 0 => soak::run(&root, minutes, &mut report),
+            Ok(_) | Err(_) => return misread(&format!("`{minutes}` are no minutes; write `--minutes 10`")),
+        },
         [] | ["help" | "--help" | "-h"] => {
             println!("{MENU}");
             return ExitCode::SUCCESS;
         }
         _ => {
-            eprintln!("no such task: {}\n\n{MENU}", words.join(" "));
-            return ExitCode::from(2);
+            return misread(&format!("no such task: {}", words.join(" ")));
         }
     }
     report.finish()
+}
+
+fn misread(words: &str) -> ExitCode {
+    eprintln!("{words}\n\n{MENU}");
+    ExitCode::from(2)
 }
 
 fn lint(root: &Path, report: &mut Report) {

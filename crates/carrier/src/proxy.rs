@@ -139,13 +139,19 @@ impl Network {
         let address: IpAddr = address.trim().parse().ok()?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Some(bits), |p| p.trim().parse().ok())?;
-        (prefix <= bits).then_some(Self { address, prefix })
+        // An IPv4 network that is written as IPv6 is the IPv4 network.
+        let mapped = address.is_ipv6() && address.to_canonical().is_ipv4() && prefix >= 96;
+        let prefix_here = if mapped { prefix.checked_sub(96)? } else { prefix };
+        (prefix <= bits).then_some(Self {
+            address: if mapped { address.to_canonical() } else { address },
+            prefix: prefix_here,
+        })
     }
 
     /// Whether the address is in it. An IPv4 address that is written as IPv6 is the same address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address.to_canonical(), address.to_canonical()) {
+        match (self.address, address.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(ip)) => {
                 let shift = 32 - u32::from(self.prefix.min(32));
                 net.to_bits().checked_shr(shift).unwrap_or(0) == ip.to_bits().checked_shr(shift).unwrap_or(0)
@@ -171,6 +177,7 @@ mod tests {
         assert!(inside("fd00::/8", "fd12::1") && !inside("fd00::/8", "fe80::1"));
         assert!(inside("192.0.2.1", "192.0.2.1") && !inside("192.0.2.1", "192.0.2.2"));
         assert!(inside("127.0.0.1", "::ffff:127.0.0.1"));
+        assert!(inside("::ffff:10.0.0.0/104", "10.9.9.9") && !inside("::ffff:10.0.0.0/104", "11.0.0.1"));
         for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "host", "10.0.0.0/x"] {
             assert_eq!(Network::parse(wrong), None, "{wrong}");
         }

@@ -6,6 +6,7 @@
 use crate::authority::Authority;
 use crate::counters::Totals;
 use crate::inbox::{Entry, Fence, Inbox, Run};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use backplane::Backplane;
 use dialect::ChannelCount;
 use foldhash::fast::RandomState;
@@ -17,8 +18,7 @@ use model::{
 };
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// Locks of a virtual host's directory.
 const BUCKETS: usize = 64;

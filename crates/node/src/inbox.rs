@@ -3,11 +3,11 @@
 //! Knows how full it is and when its shard sleeps. Does not know what its shard does with an entry.
 //! LOCK: an inbox is pushed to under a channel's lock, and nothing is locked under an inbox's.
 
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 use dialect::ChannelCount;
 use model::{Delivery, Limits, Position, Principal, Refusal, SessionId, Ticket};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 /// Messages that were published one after the other to one channel, shared by the shards that have members.
 #[derive(Clone, Debug)]
@@ -225,26 +225,32 @@ impl Inbox {
     ///
     /// Whoever pushes before this looks is seen; whoever pushes after finds the announcement, and wakes.
     pub fn may_sleep(&self) -> bool {
-        self.sleeping.store(true, Ordering::SeqCst);
+        self.announce(true);
         if self.lock().is_empty() {
             return true;
         }
-        self.sleeping.store(false, Ordering::SeqCst);
+        self.announce(false);
         false
     }
 
     /// Announces that the shard is awake.
     pub fn is_awake(&self) {
-        self.sleeping.store(false, Ordering::SeqCst);
+        self.announce(false);
     }
 
     /// Wakes the shard if it sleeps. `true` when that took a wake.
     pub fn ring(&self) -> bool {
-        let asleep = self.sleeping.swap(false, Ordering::SeqCst);
+        let asleep = self.announce(false);
         if asleep && let Some(wake) = self.wake.get() {
             wake();
         }
         asleep
+    }
+
+    /// Says whether the shard sleeps, and what was said before. Always a swap: each follows the one before it, so
+    /// that whoever announces knows what was pushed before the ring it follows. As costly as a store where it counts.
+    fn announce(&self, asleep: bool) -> bool {
+        self.sleeping.swap(asleep, Ordering::SeqCst)
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {

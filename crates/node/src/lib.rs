@@ -10,6 +10,7 @@ pub mod authority;
 pub mod clock;
 pub mod control;
 pub mod counters;
+mod sync;
 
 pub use authority::{Authority, Reply, StaticTokens, Token, Verdict};
 pub use clock::Clock;

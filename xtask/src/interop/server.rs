@@ -16,16 +16,19 @@ const TIME_TO_STOP: Duration = Duration::from_secs(8);
 const ATTEMPTS: u32 = 3;
 
 /// How the server is started. The one place that knows its flags.
-fn serve(binary: &Path, port: u16) -> Command {
+fn serve(binary: &Path, config: Option<&Path>, port: u16) -> Command {
     let mut command = Command::new(binary);
     command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--shards", "2"]);
+    if let Some(config) = config {
+        command.arg("--config").arg(config);
+    }
     command.env("RUST_BACKTRACE", "1");
     command
 }
 
 /// A server that answers.
-pub(super) struct Server {
-    pub(super) port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     child: Child,
     log: PathBuf,
     /// How much of the log has been looked at.
@@ -35,12 +38,21 @@ pub(super) struct Server {
 impl Server {
     /// Starts it on a free port and waits until `GET /healthz` is answered with 200.
     pub(super) fn start(binary: &Path, log: &Path) -> Result<(String, Self), Trouble> {
+        Self::start_with(binary, None, log)
+    }
+
+    /// As [`Server::start`], with a configuration file.
+    pub(crate) fn start_with(
+        binary: &Path,
+        config: Option<&Path>,
+        log: &Path,
+    ) -> Result<(String, Self), Trouble> {
         let remedy = format!("see {}; the flags are in xtask/src/interop/server.rs", log.display());
         let mut attempt = 1;
         loop {
             let port =
                 free_port().map_err(|e| Trouble::new(format!("no free port: {e}"), "look at `ss -tln`"))?;
-            let child = report::spawn(&mut serve(binary, port), log)?;
+            let child = report::spawn(&mut serve(binary, config, port), log)?;
             let mut server = Self { port, child, log: log.to_path_buf(), looked_at: 0 };
             match server.answers() {
                 Ok(()) => return Ok((format!("port {port}"), server)),
@@ -70,8 +82,19 @@ impl Server {
         Err(format!("GET /healthz was not answered with 200 within {} s: {last}", TIME_TO_START.as_secs()))
     }
 
+    /// The process, for those who look at what it holds.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// An error unless it answers, and has neither ended nor panicked.
+    pub(crate) fn is_well(&mut self) -> Result<(), Trouble> {
+        self.still_well()?;
+        self.answers().map_err(|why| Trouble::new(why, "see what its shards do, with a debugger"))
+    }
+
     /// An error when it has ended or panicked.
-    pub(super) fn still_well(&mut self) -> Result<(), Trouble> {
+    pub(crate) fn still_well(&mut self) -> Result<(), Trouble> {
         if let Ok(Some(status)) = self.child.try_wait() {
             let what = report::said("chappe serve", status, &self.log);
             return Err(Trouble::new(what, "a client brought the server down: the log says where"));
@@ -80,7 +103,7 @@ impl Server {
     }
 
     /// Asks it to end, and expects it to do so soon and well.
-    pub(super) fn stop(&mut self) -> Result<String, Trouble> {
+    pub(crate) fn stop(&mut self) -> Result<String, Trouble> {
         self.still_well()?;
         report::works(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
         let Some(status) = wait(&mut self.child, TIME_TO_STOP) else {

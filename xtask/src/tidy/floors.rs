@@ -16,7 +16,7 @@ const DIALECTS: usize = 2;
 /// The lowest floor that may name a dialect's crate.
 const KNOWS_DIALECTS: usize = 5;
 /// Development only: they may use everything, nothing outside may use them.
-const WORKSHOP: [&str; 4] = ["transcript", "crossing", "xtask", "bench"];
+const WORKSHOP: [&str; 6] = ["transcript", "crossing", "fuzz", "soak", "xtask", "bench"];
 /// All of the workspace that a dialect may use.
 const SEAM: [&str; 2] = ["model", "dialect"];
 
