@@ -138,14 +138,15 @@ impl Network {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
         let address: IpAddr = address.trim().parse().ok()?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Some(bits), |p| p.trim().parse().ok())?;
+        let prefix: u8 = prefix.map_or(Some(bits), |p| p.trim().parse().ok())?;
+        if prefix > bits {
+            return None;
+        }
         // An IPv4 network that is written as IPv6 is the IPv4 network.
-        let mapped = address.is_ipv6() && address.to_canonical().is_ipv4() && prefix >= 96;
-        let prefix_here = if mapped { prefix.checked_sub(96)? } else { prefix };
-        (prefix <= bits).then_some(Self {
-            address: if mapped { address.to_canonical() } else { address },
-            prefix: prefix_here,
-        })
+        match (address.is_ipv6().then(|| address.to_canonical()), prefix.checked_sub(96)) {
+            (Some(address @ IpAddr::V4(_)), Some(prefix)) => Some(Self { address, prefix }),
+            _ => Some(Self { address, prefix }),
+        }
     }
 
     /// Whether the address is in it. An IPv4 address that is written as IPv6 is the same address.
