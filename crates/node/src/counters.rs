@@ -34,9 +34,6 @@ pub const BOUNDS: [u64; 16] = [
     5_000_000,
 ];
 
-/// How often to look again when a shard ends its turn while its counts are read.
-const LOOKS: usize = 1000;
-
 fn rule(refusal: &Refusal) -> usize {
     match refusal {
         Refusal::NotGranted { .. } => 0,
@@ -238,20 +235,18 @@ impl Totals {
 }
 
 impl Board {
+    /// What its shard showed last. A shard that is interrupted while it shows is let go on: nothing it does there
+    /// can wait for anybody, so this ends.
     fn read(&self) -> [u64; NUMBERS] {
-        let mut numbers = [0; NUMBERS];
-        for _ in 0..LOOKS {
+        loop {
             let before = self.generation.load(Ordering::Acquire);
-            for (n, place) in numbers.iter_mut().zip(&self.numbers) {
-                *n = place.load(Ordering::Relaxed);
-            }
+            let numbers = std::array::from_fn(|i| self.numbers[i].load(Ordering::Relaxed));
             fence(Ordering::Acquire);
             if before.is_multiple_of(2) && self.generation.load(Ordering::Relaxed) == before {
-                break;
+                return numbers;
             }
-            std::hint::spin_loop();
+            std::thread::yield_now();
         }
-        numbers
     }
 }
 
