@@ -43,13 +43,17 @@ pub(crate) fn test(root: &Path, report: &mut Report) {
     });
 }
 
-/// Performs every play, and lets those that differ from what happens be rewritten.
+/// Performs every play, and lets those that differ from what happens be rewritten; the pages that are made from the
+/// program likewise.
 pub(crate) fn bless(root: &Path, report: &mut Report) {
     let log = report.log("bless");
     report.step("bless", || {
         let mut command = cargo(root);
         command.args(["test", "--workspace", "--no-fail-fast", "--test", "transcripts"]).env("BLESS", "1");
         report::run(&mut command, &log, "what a play cannot expect must be mended by hand")?;
+        let mut pages = cargo(root);
+        pages.args(["test", "-p", "admin", "--test", "page"]).env("BLESS", "1");
+        report::run(&mut pages, &log, "see what crates/admin/tests/page.rs says")?;
         Ok("look at `git diff`".to_owned())
     });
 }

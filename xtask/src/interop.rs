@@ -1,9 +1,9 @@
 //! Clients that others wrote, against the built server.
 //!
 //! Every folder of `interop/` but `shared` is a suite: it gets a server of its own, and its scripts, `*.py` and
-//! `*.cjs`, run one after another against it. A script finds the server by `CHAPPE_PORT`, the program by
-//! `CHAPPE_BINARY`, a browser by `CHAPPE_BROWSER`; it says `ok …` for each thing it checked, and ends with anything
-//! but 0 when one was not so.
+//! `*.cjs`, run one after another against it. A script finds the server by `CHAPPE_PORT` and `CHAPPE_ADMIN_PORT`, the
+//! program by `CHAPPE_BINARY`, a browser by `CHAPPE_BROWSER`; it says `ok …` for each thing it checked, and ends with
+//! anything but 0 when one was not so.
 
 pub(crate) mod server;
 
@@ -94,7 +94,8 @@ impl Kitchen {
             }
             let log = report.log(&name);
             report.step(&name, || {
-                let result = self.script(&folder.join(&script), binary, server.port, &log);
+                let ports = [server.port, server.admin_port];
+                let result = self.script(&folder.join(&script), binary, ports, &log);
                 // What became of the server explains more than what a client saw of it.
                 server.still_well()?;
                 result
@@ -104,7 +105,13 @@ impl Kitchen {
     }
 
     /// Runs one script; the remark is how much it checked.
-    fn script(&self, path: &Path, binary: &Path, port: u16, log: &Path) -> Result<String, Trouble> {
+    fn script(
+        &self,
+        path: &Path,
+        binary: &Path,
+        [port, admin_port]: [u16; 2],
+        log: &Path,
+    ) -> Result<String, Trouble> {
         let shared = self.root.join("interop").join(SHARED);
         let python = path.extension().is_some_and(|e| e == "py");
         let mut command =
@@ -118,6 +125,7 @@ impl Kitchen {
             .env("CHAPPE_PORT", port.to_string())
             .env("CHAPPE_BROWSER", &self.browser)
             .env("CHAPPE_BINARY", binary)
+            .env("CHAPPE_ADMIN_PORT", admin_port.to_string())
             .env("PYTHONPATH", joined(&paths))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PYTHONUNBUFFERED", "1")

@@ -114,4 +114,7 @@ pub trait Net {
 
     /// What the clocks say.
     fn now(&self) -> Now;
+
+    /// Microseconds since the node began: for measuring, not for deadlines.
+    fn micros(&self) -> u64;
 }

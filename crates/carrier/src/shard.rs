@@ -35,7 +35,7 @@ use dialect::{Dialect, Turn};
 use hashbrown::HashMap;
 use hub::{Allowance, Lane};
 use model::{CloseReason, Form, Framing, Limits, LinkId, Now, SessionId, Time};
-use node::{Desk, Entry, Exchange, VHost};
+use node::{Counters, Desk, Entry, Exchange, VHost};
 use outgoing::Outgoing;
 use slab::Slab;
 use std::collections::VecDeque;
@@ -53,6 +53,8 @@ const WRITTEN: u64 = 8 << 20;
 const ARENA_FULL: usize = 4 << 20;
 /// How long a shard that holds publishers sleeps at most, in case a wake is missed.
 const HELD_WAIT: Duration = Duration::from_millis(5);
+/// A turn longer than this is logged; in microseconds.
+const SLOW_TURN: u64 = 100_000;
 
 /// What is spoken at a port.
 #[derive(Clone)]
@@ -154,15 +156,44 @@ pub struct Shard<N: Net> {
     accept_again: Option<Time>,
     /// How many connections may still be accepted this second.
     accepting: Allowance,
-    /// Whether it has been said that nobody can be accepted.
-    exhausted: bool,
     /// What addresses may still publish.
     ledger: Ledger,
     /// Steps of handshakes in this turn.
     handshakes: u32,
+    /// Whether that has been said; accepting somebody ends the episode.
+    told_of_rest: bool,
+    /// When the messages set out whose deliveries this turn has expanded, one for each run.
+    expanded: Vec<u64>,
     /// A link on its way to another shard, until what was read from it is known.
     leaving: Option<Box<HandedOver<N::Stream>>>,
     draining: Option<Draining>,
+}
+
+/// What a turn may have been long about.
+#[derive(Clone, Copy)]
+struct Work {
+    reads: u64,
+    delivered: u64,
+    writes: u64,
+    bytes_out: u64,
+    attached: u64,
+}
+
+impl Work {
+    fn of(c: &Counters) -> Self {
+        let Counters { reads, delivered, writes, bytes_out, attached, .. } = *c;
+        Self { reads, delivered, writes, bytes_out, attached }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            reads: self.reads - before.reads,
+            delivered: self.delivered - before.delivered,
+            writes: self.writes - before.writes,
+            bytes_out: self.bytes_out - before.bytes_out,
+            attached: self.attached - before.attached,
+        }
+    }
 }
 
 /// Goodbyes that are being said.
@@ -226,9 +257,10 @@ impl<N: Net> Shard<N> {
             open_ports: Vec::new(),
             accept_again: None,
             accepting: Allowance::default(),
-            exhausted: false,
             ledger: Ledger::default(),
             handshakes: 0,
+            told_of_rest: false,
+            expanded: Vec::new(),
             leaving: None,
             draining: None,
         }
@@ -290,6 +322,7 @@ impl<N: Net> Shard<N> {
     /// When the system refuses to wait for events.
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
+        let before = Work::of(&self.desk.counters);
         self.desk.counters.turns += 1;
         self.handshakes = 0;
         if self.wiring.rulebook.edition() != self.edition {
@@ -311,7 +344,7 @@ impl<N: Net> Shard<N> {
         // What timers and endings asked for goes the same way as everything else.
         self.desk.commit();
         self.desk.ring();
-        self.exchange.totals.add(&mut self.desk.counters);
+        self.measure(before);
         Ok(())
     }
 
@@ -333,7 +366,32 @@ impl<N: Net> Shard<N> {
         let waited = self.net.wait(timeout, &mut self.events);
         self.exchange.inbox(self.desk.shard).is_awake();
         self.now = self.net.now();
+        self.desk.began = self.net.micros();
         waited
+    }
+
+    /// Takes the time of the turn, and of what it delivered, and shows what has been counted.
+    fn measure(&mut self, before: Work) {
+        let (began, ended) = (self.desk.began, self.net.micros());
+        let counters = &mut self.desk.counters;
+        self.expanded.drain(..).for_each(|set_out| counters.latency.add(ended.saturating_sub(set_out)));
+        let took = ended.saturating_sub(began);
+        counters.turn.add(took);
+        counters.pending = self.out.pending as u64;
+        self.exchange.totals.show(self.desk.shard, counters);
+        if took > SLOW_TURN {
+            let Work { reads, delivered, writes, bytes_out, attached } = Work::of(counters).since(before);
+            tracing::warn!(
+                shard = self.desk.shard,
+                ms = took / 1000,
+                reads,
+                delivered,
+                writes,
+                bytes_out,
+                attached,
+                "a slow turn: whoever else this shard serves has waited for it"
+            );
+        }
     }
 
     fn take_events(&mut self) {

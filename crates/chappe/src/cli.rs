@@ -10,7 +10,7 @@ pub(crate) use publish::{Publish, Sort};
 pub(crate) use reach::{Reach, Secret};
 pub(crate) use subscribe::{Format, Subscribe};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -83,9 +83,20 @@ pub(crate) struct Serve {
     #[arg(long)]
     pub(crate) insecure: bool,
 
-    /// What to log, as `info` or `carrier=debug`
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "CHAPPE_LOG")]
-    pub(crate) log: String,
+    /// What to log, as `info` or `carrier=debug` [default: info]
+    #[arg(long, value_name = "FILTER", env = "CHAPPE_LOG")]
+    pub(crate) log: Option<String>,
+
+    /// Log lines for people, or JSON [default: text]
+    #[arg(long, value_name = "FORMAT", env = "CHAPPE_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
 }
 
 /// Reads a number that is more than 0.

@@ -1,27 +1,31 @@
-//! `chappe serve`: configuration, start, banner, signals, end.
+//! `chappe serve`: configuration, log, start, banner, signals, end.
 
 use crate::cli;
 use crate::ending::fail;
-use server::config::{Config, Listener};
-use server::{Settings, banner, start};
-use std::io::{IsTerminal, Write};
+use server::config::{Config, Listener, LogFormat};
+use server::{Settings, banner, log, start};
+use std::io::Write;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// Runs the server until a signal ends it. 0: it ended cleanly; 1: it could not start or go on; 2: the
 /// configuration is wrong.
 pub(crate) fn serve(options: cli::Serve) -> ExitCode {
-    let filter = match EnvFilter::try_new(&options.log) {
-        Ok(filter) => filter,
-        Err(e) => {
-            return fail(2, &format!("--log `{}`: {e}; write it as `info` or `carrier=debug`", options.log));
-        }
-    };
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    let settings = match settings(options) {
-        Ok(settings) => settings,
+    let config = match config(options) {
+        Ok(config) => config,
         Err(words) => return fail(2, &words),
+    };
+    if let Err(words) = log::start(config.log.format, config.log.filter.as_deref().unwrap_or(log::FILTER)) {
+        return fail(2, &words);
+    }
+    let code = run(&config);
+    log::settle();
+    code
+}
+
+fn run(config: &Config) -> ExitCode {
+    let settings = match Settings::resolve(config) {
+        Ok(settings) => settings,
+        Err(e) => return fail(2, &e.to_string()),
     };
     if let Err(e) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(error = %e, "the descriptor limit stays as it is");
@@ -31,7 +35,7 @@ pub(crate) fn serve(options: cli::Serve) -> ExitCode {
         Ok(running) => running,
         Err(e) => return fail(1, &e.to_string()),
     };
-    if let Err(e) = server::end_on_signals(running.exchange()) {
+    if let Err(e) = server::end_on_signals(&running) {
         return fail(1, &format!("signals cannot be heard: {e}"));
     }
     // Nobody may be reading; the server runs all the same.
@@ -42,12 +46,19 @@ pub(crate) fn serve(options: cli::Serve) -> ExitCode {
     }
 }
 
-fn settings(options: cli::Serve) -> Result<Settings, String> {
+/// What is written, with the flags laid over it.
+fn config(options: cli::Serve) -> Result<Config, String> {
     let mut config = Config::load(options.config.as_deref(), std::env::vars()).map_err(|e| e.to_string())?;
     if !options.listen.is_empty() {
         config.listener = options.listen.into_iter().map(Listener::at).collect();
     }
     config.shards = options.shards.or(config.shards);
     config.insecure |= options.insecure;
-    Settings::resolve(&config).map_err(|e| e.to_string())
+    config.log.filter = options.log.or(config.log.filter);
+    config.log.format = match options.log_format {
+        Some(cli::LogFormat::Text) => LogFormat::Text,
+        Some(cli::LogFormat::Json) => LogFormat::Json,
+        None => config.log.format,
+    };
+    Ok(config)
 }

@@ -40,6 +40,18 @@ impl<C> Bucket<C> {
         }
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.channels.is_empty()
+    }
+
     /// Everything in it, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&ChannelName, &C)> {
         self.channels.iter()

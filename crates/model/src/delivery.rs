@@ -88,6 +88,8 @@ pub struct Delivery {
     pub except: Option<SessionId>,
     /// When not `None`, only members that act for one of these principals hear it.
     pub only: Option<Box<[PrincipalId]>>,
+    /// When it set out, in microseconds of its node's clock; `None` when nobody measures.
+    pub began: Option<u64>,
     /// Filled in once each; as many as there are forms in the program, so a short list.
     forms: Mutex<Vec<Cast>>,
 }
@@ -96,7 +98,7 @@ impl Delivery {
     /// A delivery to every member.
     #[must_use]
     pub fn new(message: Message) -> Self {
-        Self { message, except: None, only: None, forms: Mutex::new(Vec::new()) }
+        Self { message, except: None, only: None, began: None, forms: Mutex::new(Vec::new()) }
     }
 
     /// Whether everybody in the channel hears it, so that no member needs a second look.

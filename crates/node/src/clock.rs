@@ -25,4 +25,10 @@ impl Clock {
         let millis = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         Now { time: Time(millis(self.began.elapsed())), wall_ms: millis(wall) }
     }
+
+    /// Microseconds since the node began: for measuring, not for deadlines.
+    #[must_use]
+    pub fn micros(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
 }

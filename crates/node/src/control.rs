@@ -2,17 +2,40 @@
 
 use std::future::Future;
 use std::io;
-use std::thread::{Builder, JoinHandle};
-use tokio::runtime;
+use std::thread::Builder;
+use tokio::runtime::{self, Handle};
+use tokio::sync::oneshot;
 
-/// Runs `main` on a thread of its own, with timers and I/O for what it starts. Ends when `main` does.
-///
-/// # Errors
-/// When the thread or its runtime cannot be had.
-pub fn start<F>(main: impl FnOnce() -> F + Send + 'static) -> io::Result<JoinHandle<()>>
-where
-    F: Future<Output = ()>,
-{
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    Builder::new().name("control".into()).spawn(move || runtime.block_on(main()))
+/// One thread with timers and sockets for tasks that wait. When this is dropped the thread ends, and its tasks with
+/// it, wherever they are.
+#[derive(Debug)]
+pub struct Control {
+    handle: Handle,
+    _alive: oneshot::Sender<()>,
+}
+
+impl Control {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be had.
+    pub fn start() -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (alive, over) = oneshot::channel();
+        Builder::new().name("control".into()).spawn(move || runtime.block_on(over).unwrap_or_default())?;
+        Ok(Self { handle, _alive: alive })
+    }
+
+    /// Runs a task on the thread.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // Nobody waits for it: it ends by itself, or with the thread.
+        drop(self.handle.spawn(task));
+    }
+
+    /// Calls `f` where tokio's sockets and signals can be made.
+    pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _guard = self.handle.enter();
+        f()
+    }
 }

@@ -69,6 +69,8 @@ pub struct Desk {
     to_ring: Vec<u16>,
     /// Deliveries that commits have caused since somebody asked.
     caused: usize,
+    /// When the present turn began, in microseconds of the node's clock: the beginning of a message's way.
+    pub began: u64,
 }
 
 impl Desk {
@@ -77,7 +79,8 @@ impl Desk {
     pub fn new(shard: u16, exchange: Arc<Exchange>) -> Self {
         let (roster, counters, limits) =
             (Roster::default(), Counters::default(), Arc::new(exchange.limits.clone()));
-        Self { shard, roster, counters, limits, exchange, open: None, to_ring: Vec::new(), caused: 0 }
+        let (open, to_ring) = (None, Vec::new());
+        Self { shard, roster, counters, limits, exchange, open, to_ring, caused: 0, began: 0 }
     }
 
     /// The exchange.
@@ -170,7 +173,7 @@ impl Desk {
             self.unheard(caller, ticket, name);
             return Applied::Done;
         };
-        let delivery = Arc::new(draw_up(caller, Some(channel.name.clone()), draft));
+        let delivery = Arc::new(draw_up(caller, Some(channel.name.clone()), draft, self.began));
         self.gather(caller.vhost, channel, delivery);
         if let Some(receipt) = receipt(caller, ticket) {
             self.commit_with(Some(&receipt));
@@ -192,7 +195,7 @@ impl Desk {
             return Applied::Done;
         }
         self.commit();
-        let (delivery, receipt) = (draw_up(caller, None, draft), receipt(caller, ticket));
+        let (delivery, receipt) = (draw_up(caller, None, draft, self.began), receipt(caller, ticket));
         let to_ring = &mut self.to_ring;
         let receipt = receipt.as_ref();
         let audience = self.exchange.commit_broadcast(caller.vhost, delivery, receipt, |s| note(to_ring, s));
@@ -227,7 +230,7 @@ impl Desk {
             self.refuse(caller.session, ticket, Refusal::TooFast);
             return Applied::Done;
         }
-        let mut delivery = draw_up(caller, Some(channel.name.clone()), draft);
+        let mut delivery = draw_up(caller, Some(channel.name.clone()), draft, self.began);
         delivery.only = Some(receivers.into());
         self.commit();
         let receipt = receipt(caller, ticket);
@@ -458,7 +461,6 @@ impl Desk {
     }
 
     fn refuse(&mut self, session: SessionId, ticket: Option<Ticket>, refusal: Refusal) {
-        self.counters.refused += 1;
         self.commit();
         self.answer(session, ticket.unwrap_or(NO_TICKET), Answer::Refused(refusal));
     }
@@ -478,11 +480,12 @@ fn receipt(caller: &Caller<'_>, ticket: Option<Ticket>) -> Option<Receipt> {
     ticket.map(|ticket| Receipt { session: caller.session, ticket })
 }
 
-fn draw_up(caller: &Caller<'_>, channel: Option<ChannelName>, draft: Draft) -> Delivery {
+fn draw_up(caller: &Caller<'_>, channel: Option<ChannelName>, draft: Draft, began: u64) -> Delivery {
     let echo = draft.echo;
     let name = caller.principal.and_then(|p| p.name.clone());
     let publisher = Publisher { session: caller.session, name };
     let mut delivery = Delivery::new(message(channel, draft, publisher, caller.now));
     delivery.except = (!echo).then_some(caller.session);
+    delivery.began = Some(began);
     delivery
 }

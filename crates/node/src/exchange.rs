@@ -93,6 +93,12 @@ impl VHost {
     pub fn find(&self, name: &str) -> Option<Arc<Channel>> {
         self.bucket(name).get(name).map(Arc::clone)
     }
+
+    /// How many channels there are, those included that everybody has left and whose window is kept.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.buckets.iter().map(|bucket| lock(bucket).len()).sum()
+    }
 }
 
 /// What the node was built with.
@@ -170,7 +176,7 @@ impl Exchange {
             vhosts: vhosts.collect(),
             inboxes: (0..plan.shards).map(|_| Inbox::default()).collect(),
             limits: plan.limits,
-            totals: Totals::default(),
+            totals: Totals::new(plan.shards),
             draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             authority: plan.authority,
@@ -200,6 +206,12 @@ impl Exchange {
     #[must_use]
     pub fn stands(&self, principal: &Arc<model::Principal>) -> bool {
         self.authority.stands(principal)
+    }
+
+    /// All virtual hosts, `/` first.
+    #[must_use]
+    pub fn vhosts(&self) -> &[Arc<VHost>] {
+        &self.vhosts
     }
 
     /// How many shards there are.

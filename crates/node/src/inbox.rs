@@ -221,6 +221,12 @@ impl Inbox {
         self.lock().is_empty()
     }
 
+    /// Bytes of what has been pushed and not been finished, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.weight.load(Ordering::Relaxed)
+    }
+
     /// Announces that the shard is about to sleep. `false`: something has come, it must not.
     ///
     /// Whoever pushes before this looks is seen; whoever pushes after finds the announcement, and wakes.

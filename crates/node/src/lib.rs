@@ -14,7 +14,8 @@ mod sync;
 
 pub use authority::{Authority, Reply, StaticTokens, Token, Verdict};
 pub use clock::Clock;
-pub use counters::{Counters, Totals};
+pub use control::Control;
+pub use counters::{Counters, Histogram, LogCounts, Totals};
 pub use desk::{Applied, Caller, Desk};
 pub use exchange::{Channel, ChannelPolicy, Exchange, VHost};
 pub use inbox::{Answer, Entry, Fence, Inbox, Run};

@@ -6,8 +6,10 @@ pub mod config;
 pub mod settings;
 pub mod registry;
 pub mod banner;
+pub mod log;
 mod controls;
 mod listeners;
+mod looks;
 mod running;
 mod signals;
 

@@ -2,17 +2,18 @@
 
 use crate::controls::{Controls, looks};
 use crate::listeners::{self, Address, Open};
-use crate::registry;
-use crate::settings::{Place, Settings};
+use crate::looks::Look;
+use crate::settings::{Place, Posture, Settings};
+use crate::{log, registry};
 use backplane::Alone;
 use carrier::net::TlsError;
 use carrier::net::os::Os;
 use carrier::shard::{PortPlan, Speak, Wiring};
 use carrier::{Doors, Rules, Shard};
 use dialect::Dialect;
-use model::VHostName;
+use model::{CloseReason, VHostName};
 use node::exchange::Plan;
-use node::{Clock, Exchange, StaticTokens};
+use node::{Clock, Control, Exchange, StaticTokens};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -24,6 +25,8 @@ use std::thread::{Builder, JoinHandle};
 pub enum StartError {
     /// A place cannot be listened at.
     Listen(Place, io::Error),
+    /// The address that operators were to look at cannot be listened at.
+    Admin(SocketAddr, io::Error),
     /// A certificate or its key cannot be used.
     Tls(TlsError),
     /// The system refused something else.
@@ -39,6 +42,10 @@ impl fmt::Display for StartError {
                 address.ip()
             ),
             Self::Listen(place, e) => write!(f, "cannot listen at {place}: {e}"),
+            Self::Admin(address, e) => write!(
+                f,
+                "cannot listen at {address}, the admin address: {e}; choose another with `admin.address`, or `off`"
+            ),
             Self::Tls(e) => write!(f, "TLS: {e}"),
             Self::System(e) => write!(f, "the system refuses: {e}"),
         }
@@ -58,6 +65,8 @@ pub struct Running {
     addresses: Vec<Address>,
     controls: Controls,
     shards: Vec<JoinHandle<io::Result<()>>>,
+    control: Control,
+    admin: Option<SocketAddr>,
     paste_lines: Vec<(&'static str, String)>,
 }
 
@@ -89,6 +98,18 @@ impl Running {
         &self.paste_lines
     }
 
+    /// Where operators look, if anywhere.
+    #[must_use]
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// The thread for what may wait.
+    #[must_use]
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
     /// What its shards share.
     #[must_use]
     pub fn exchange(&self) -> &Arc<Exchange> {
@@ -110,6 +131,10 @@ impl Running {
                 drop(std::fs::remove_file(path));
             }
         }
+        let c = self.controls.exchange.totals.read();
+        let told = c.closed[CloseReason::Draining.index()];
+        let closed: u64 = c.closed.iter().sum();
+        tracing::info!(told, attached = c.attached, closed, "stopped: everybody is gone");
         Ok(())
     }
 }
@@ -133,11 +158,15 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
         gates: open.iter().map(|o| o.listener.gate.clone()).collect(),
     };
     let proxies = settings.proxies.clone();
+    let control = Control::start()?;
+    let look = settings.admin.clone().map_or(Ok(None), |admin| Look::open(admin, &control))?;
+    let (posture, insecure) = (settings.posture, settings.open);
     let exchange = Arc::new(Exchange::new(plan(settings, &authority, clock)));
     let ports = open.iter().filter_map(|o| {
         let vhost = exchange.vhost(&o.listener.vhost).map(Arc::clone)?;
         Some(PortPlan { vhost, speak: Speak::Http })
     });
+    let names = dialects.iter().map(|d| d.name()).collect();
     let mut wiring = Wiring::new(dialects, ports.collect(), rules);
     wiring.proxies = proxies;
     let wiring = Arc::new(wiring);
@@ -150,8 +179,22 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
         seen,
         listeners,
     };
+    let admin = look.map(|look| look.serve(&control, &exchange, names, clock)).transpose()?;
     let shards = start_shards(open, &wiring, &exchange, clock)?;
-    Ok(Running { addresses, controls, shards, paste_lines })
+    say_where(&addresses, admin, (posture, insecure), shards.len());
+    Ok(Running { addresses, controls, shards, control, admin, paste_lines })
+}
+
+fn say_where(
+    addresses: &[Address],
+    admin: Option<SocketAddr>,
+    (posture, open): (Posture, bool),
+    shards: usize,
+) {
+    let addresses = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let admin = admin.map_or_else(|| "off".to_owned(), |a| a.to_string());
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(version, addresses, ?posture, open, shards, admin, "serving");
 }
 
 /// For each dialect a line to paste, for the first address that has a port.
@@ -181,6 +224,7 @@ fn run(shard: Shard<Os>) -> io::Result<()> {
         fn drop(&mut self) {
             if std::thread::panicking() {
                 tracing::error!("a shard panicked outside any conversation; ending the program");
+                log::settle();
                 std::process::abort();
             }
         }
@@ -189,6 +233,7 @@ fn run(shard: Shard<Os>) -> io::Result<()> {
     let ended = shard.run();
     if let Err(e) = &ended {
         tracing::error!(error = %e, "a shard cannot wait for events; ending the program");
+        log::settle();
         std::process::abort();
     }
     ended

@@ -1,35 +1,43 @@
 //! Signals: the first asks the server to stop politely, the second ends it at once.
 
-use node::Exchange;
+use crate::{Running, log};
 use std::io;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use std::sync::atomic::Ordering;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Drains the server when SIGTERM or SIGINT comes, and ends the program at the second.
 ///
 /// # Errors
-/// When the control runtime cannot be had.
-pub fn end_on_signals(exchange: &Arc<Exchange>) -> io::Result<()> {
-    let exchange = Arc::clone(exchange);
-    node::control::start(move || async move {
-        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return tracing::error!("signals cannot be heard; only SIGKILL will stop this server");
-        };
-        let mut asked = false;
-        loop {
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-            if asked {
-                tracing::warn!("ending at once");
-                std::process::exit(1);
-            }
-            asked = true;
-            tracing::info!("stopping: saying goodbye to everybody; a second signal ends at once");
-            exchange.drain();
-        }
-    })
-    .map(drop)
+/// When the system does not let them be heard.
+pub fn end_on_signals(running: &Running) -> io::Result<()> {
+    let control = running.control();
+    let (term, int) = control.within(|| {
+        Ok::<_, io::Error>((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+    })?;
+    let exchange = Arc::clone(running.exchange());
+    control.spawn(async move {
+        let mut both = (term, int);
+        next(&mut both).await;
+        let sessions: u64 = exchange.totals.read().sessions.iter().sum();
+        let connections = exchange.connections.load(Ordering::Relaxed);
+        tracing::info!(
+            sessions,
+            connections,
+            "stopping: saying goodbye to everybody; a second signal ends at once"
+        );
+        exchange.drain();
+        next(&mut both).await;
+        tracing::warn!("ending at once");
+        log::settle();
+        std::process::exit(1);
+    });
+    Ok(())
+}
+
+async fn next((term, int): &mut (Signal, Signal)) {
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
 }

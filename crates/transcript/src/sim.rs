@@ -317,4 +317,8 @@ impl Net for SimNet {
     fn now(&self) -> Now {
         self.world.now()
     }
+
+    fn micros(&self) -> u64 {
+        self.world.now().time.0 * 1000
+    }
 }

@@ -16,12 +16,13 @@ const TIME_TO_STOP: Duration = Duration::from_secs(8);
 const ATTEMPTS: u32 = 3;
 
 /// How the server is started. The one place that knows its flags.
-fn serve(binary: &Path, config: Option<&Path>, port: u16) -> Command {
+fn serve(binary: &Path, config: Option<&Path>, port: u16, admin_port: u16) -> Command {
     let mut command = Command::new(binary);
     command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--shards", "2"]);
     if let Some(config) = config {
         command.arg("--config").arg(config);
     }
+    command.env("CHAPPE__ADMIN__ADDRESS", format!("127.0.0.1:{admin_port}"));
     command.env("RUST_BACKTRACE", "1");
     command
 }
@@ -29,6 +30,7 @@ fn serve(binary: &Path, config: Option<&Path>, port: u16) -> Command {
 /// A server that answers.
 pub(crate) struct Server {
     pub(crate) port: u16,
+    pub(super) admin_port: u16,
     child: Child,
     log: PathBuf,
     /// How much of the log has been looked at.
@@ -50,13 +52,13 @@ impl Server {
         let remedy = format!("see {}; the flags are in xtask/src/interop/server.rs", log.display());
         let mut attempt = 1;
         loop {
-            let port =
-                free_port().map_err(|e| Trouble::new(format!("no free port: {e}"), "look at `ss -tln`"))?;
-            let child = report::spawn(&mut serve(binary, config, port), log)?;
-            let mut server = Self { port, child, log: log.to_path_buf(), looked_at: 0 };
+            let [port, admin_port] =
+                free_ports().map_err(|e| Trouble::new(format!("no free port: {e}"), "look at `ss -tln`"))?;
+            let child = report::spawn(&mut serve(binary, config, port, admin_port), log)?;
+            let mut server = Self { port, admin_port, child, log: log.to_path_buf(), looked_at: 0 };
             match server.answers() {
                 Ok(()) => return Ok((format!("port {port}"), server)),
-                Err(why) if attempt < ATTEMPTS && report::tail(log).to_lowercase().contains("in use") => {
+                Err(why) if attempt < ATTEMPTS && is_taken(&report::tail(log)) => {
                     attempt += 1;
                     drop(why);
                 }
@@ -158,6 +160,13 @@ fn health(port: u16) -> io::Result<String> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+fn is_taken(said: &str) -> bool {
+    ["in use", "taken"].iter().any(|words| said.to_lowercase().contains(words))
+}
+
+/// Both held until both are known, so that they differ.
+fn free_ports() -> io::Result<[u16; 2]> {
+    let any = (Ipv4Addr::LOCALHOST, 0);
+    let both = [TcpListener::bind(any)?, TcpListener::bind(any)?];
+    Ok([both[0].local_addr()?.port(), both[1].local_addr()?.port()])
 }

@@ -267,4 +267,8 @@ impl Net for Os {
     fn now(&self) -> Now {
         self.clock.now()
     }
+
+    fn micros(&self) -> u64 {
+        self.clock.micros()
+    }
 }

@@ -56,7 +56,7 @@ impl<N: Net> Shard<N> {
     fn accept_from(&mut self, port: u16) -> bool {
         for _ in 0..TAKE {
             if self.exchange.connections.load(Ordering::Relaxed) >= self.limits.connections {
-                self.accept_again = Some(self.now.time + REST);
+                self.rest_from_accepting(None);
                 return true;
             }
             let rate = self.limits.accept_rate.map(|r| (r, r));
@@ -70,8 +70,10 @@ impl<N: Net> Shard<N> {
                     if let Some(rate) = rate {
                         self.accepting.take(rate, self.now.time);
                     }
-                    self.exhausted = false;
                     self.desk.counters.accepted += 1;
+                    if std::mem::take(&mut self.told_of_rest) {
+                        tracing::info!("connections are accepted again");
+                    }
                     self.exchange.connections.fetch_add(1, Ordering::Relaxed);
                     let shard = self.doors.least_loaded(self.desk.shard);
                     self.doors.arrived(shard);
@@ -87,15 +89,27 @@ impl<N: Net> Shard<N> {
                 Err(e)
                     if matches!(e.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
                 Err(e) => {
-                    if !std::mem::replace(&mut self.exhausted, true) {
-                        tracing::warn!(error = %e, "nobody can be accepted for the moment");
-                    }
-                    self.accept_again = Some(self.now.time + REST);
+                    self.rest_from_accepting(Some(&e));
                     return true;
                 }
             }
         }
         true
+    }
+
+    /// Accepts nobody for a moment: the system refuses, or there are as many as may be. Said once, until somebody
+    /// is accepted again.
+    fn rest_from_accepting(&mut self, why: Option<&io::Error>) {
+        self.accept_again = Some(self.now.time + REST);
+        self.desk.counters.pauses += 1;
+        if std::mem::replace(&mut self.told_of_rest, true) {
+            return;
+        }
+        let open = self.exchange.connections.load(Ordering::Relaxed);
+        match why {
+            Some(error) => tracing::warn!(%error, open, "nobody can be accepted for the moment"),
+            None => tracing::warn!(open, "nobody is accepted: there are as many connections as may be"),
+        }
     }
 
     /// Lets in what other shards have put before the door.
@@ -114,6 +128,7 @@ impl<N: Net> Shard<N> {
     /// Makes a link of a connection.
     fn admit(&mut self, stream: N::Stream, peer: IpAddr, port: u16) {
         if self.draining.is_some() {
+            self.desk.counters.rejected += 1;
             self.exchange.connections.fetch_sub(1, Ordering::Relaxed);
             return self.doors.departed(self.desk.shard);
         }
@@ -175,7 +190,7 @@ impl<N: Net> Shard<N> {
         match stranger {
             Ok(stranger) => link.stranger = stranger,
             Err(TooMany) => {
-                self.desk.counters.rejected += 1;
+                self.desk.counters.refuse_request(429);
                 self.refuse_link(slot, Refused { status: 429, detail: TOO_MANY });
             }
         }

@@ -171,6 +171,11 @@ impl<N: Net> Shard<N> {
             };
             match (reason, link.session) {
                 (None, session) if session != NONE => {
+                    tracing::debug!(
+                        shard = self.desk.shard,
+                        session,
+                        "a reader is too slow; its session ends"
+                    );
                     self.end_session(session, CloseReason::SlowConsumer, None);
                 }
                 (reason, _) => self.lose_link(id.slot, reason.unwrap_or(CloseReason::SlowConsumer)),
@@ -179,6 +184,12 @@ impl<N: Net> Shard<N> {
         let share = self.limits.memory_budget / usize::from(self.exchange.shards()).max(1);
         while self.out.pending > share {
             let Some(slot) = self.out.fullest() else { return };
+            let pending = self.out.pending;
+            tracing::warn!(
+                shard = self.desk.shard,
+                pending,
+                "the memory budget is spent; the fullest reader is cut"
+            );
             self.lose_link(slot, CloseReason::MemoryBudget);
         }
     }
@@ -231,6 +242,7 @@ impl<N: Net> Shard<N> {
             self.ledger.keep(link.address(), session.allowance, rate, self.now.time);
         }
         self.desk.counters.closed[reason.index()] += 1;
+        *self.desk.counters.sessions_of(session.dialect) -= 1;
         self.desk.detach(id, self.now);
         for link in session.links() {
             self.say_goodbye(link, reason, code);

@@ -140,6 +140,7 @@ impl<N: Net> Shard<N> {
 
     /// Expands as many messages of a run as fit into the slice, at least one. Returns how many.
     fn expand_run(&mut self, slot: u32, run: &[Arc<Delivery>]) -> usize {
+        self.expanded.extend(run.first().and_then(|d| d.began));
         let mut weight = self.out.arena.len();
         let fits = |d: &&Arc<Delivery>| {
             let fits = weight < self.slice_end;
@@ -255,6 +256,7 @@ impl<N: Net> Shard<N> {
 
     fn expand_broadcast(&mut self, vhost: u16, delivery: &Arc<Delivery>) {
         self.handed += self.sessions.len();
+        self.expanded.extend(delivery.began);
         let mut stretches: Vec<Option<Stretch>> = vec![None; self.lanes.len()];
         let mut apart = Vec::new();
         for (slot, s) in &self.sessions {

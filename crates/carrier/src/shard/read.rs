@@ -201,7 +201,7 @@ impl<N: Net> Shard<N> {
                 }
             }
             Err(refused) => {
-                self.desk.counters.rejected += 1;
+                self.desk.counters.refuse_request(refused.status);
                 self.refuse_link(slot, refused);
             }
         }

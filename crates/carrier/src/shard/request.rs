@@ -42,7 +42,7 @@ impl<N: Net> Shard<N> {
                 Ok(Some(dialect)) => dialect,
                 Ok(None) => return self.answer_preflight(slot),
                 Err(refused) => {
-                    self.desk.counters.rejected += 1;
+                    self.desk.counters.refuse_request(refused.status);
                     return self.answer_problem(slot, refused);
                 }
             };

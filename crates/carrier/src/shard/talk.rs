@@ -36,6 +36,7 @@ impl<N: Net> Shard<N> {
         entry.insert(session);
         self.desk.roster.seat(slot);
         self.desk.counters.attached += 1;
+        *self.desk.counters.sessions_of(dialect) += 1;
         if let Some(link) = link.and_then(|l| self.links.get_mut(l as usize)) {
             link.session = slot;
             if self.limits.publish_rate.is_some() {
@@ -359,6 +360,8 @@ impl<N: Net> Shard<N> {
                 self.converse(id.slot, None, |c, t| c.on_event(event, t));
             }
             Answer::Admitted(Err(refusal)) | Answer::Refused(refusal) => {
+                self.desk.counters.refuse(&refusal);
+                tracing::debug!(shard = id.shard, session = id.slot, %refusal, "a command is refused");
                 let event = Event::Refused { ticket, refusal: &refusal };
                 self.converse(id.slot, None, |c, t| c.on_event(event, t));
             }

@@ -88,6 +88,7 @@ impl<N: Net> Shard<N> {
             Speech::Http(_) => {
                 if link.awaited != Awaited::Request {
                     let detail = "the request did not come in time";
+                    self.desk.counters.refuse_request(408);
                     self.out.owe_new(slot, |out| response::problem(out, 408, detail, true));
                 }
                 self.begin_close(slot);

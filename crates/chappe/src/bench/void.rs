@@ -252,4 +252,8 @@ impl Net for Void {
     fn now(&self) -> Now {
         self.clock.now()
     }
+
+    fn micros(&self) -> u64 {
+        self.clock.micros()
+    }
 }
