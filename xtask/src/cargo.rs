@@ -43,12 +43,13 @@ pub(crate) fn test(root: &Path, report: &mut Report) {
     });
 }
 
-/// Performs every play, and lets those that differ from what happens be rewritten.
+/// Performs every play, and lets those that differ from what happens be rewritten; and the reference of keys.
 pub(crate) fn bless(root: &Path, report: &mut Report) {
     let log = report.log("bless");
     report.step("bless", || {
         let mut command = cargo(root);
-        command.args(["test", "--workspace", "--no-fail-fast", "--test", "transcripts"]).env("BLESS", "1");
+        command.args(["test", "--workspace", "--no-fail-fast", "--test", "transcripts", "--test", "config"]);
+        command.env("BLESS", "1");
         report::run(&mut command, &log, "what a play cannot expect must be mended by hand")?;
         Ok("look at `git diff`".to_owned())
     });

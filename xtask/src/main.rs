@@ -23,7 +23,8 @@ cargo xtask tidy             the house rules and the floors (also a #[test], so 
 cargo xtask interop [NAME]   clients that others wrote, against the built server; NAME is a folder of interop/
                              or folder/script
 cargo xtask soak             (not yet) fuzz targets and load for hours
-cargo xtask bless            rewrite the expected lines of transcripts from what happened; then look at `git diff`";
+cargo xtask bless            rewrite the expected lines of transcripts from what happened, and the reference of
+                             keys; then look at `git diff`";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

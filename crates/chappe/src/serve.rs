@@ -1,8 +1,8 @@
 //! `chappe serve`: configuration, start, banner, signals, end.
 
-use crate::cli;
 use crate::ending::fail;
-use server::config::{Config, Listener};
+use crate::{cli, config};
+use server::config::{Listener, Problems};
 use server::{Settings, banner, start};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -21,7 +21,12 @@ pub(crate) fn serve(options: cli::Serve) -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     let settings = match settings(options) {
         Ok(settings) => settings,
-        Err(words) => return fail(2, &words),
+        Err(problems) => {
+            return fail(
+                2,
+                &format!("the configuration is wrong\n{}", config::complain(&problems).trim_end()),
+            );
+        }
     };
     if let Err(e) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(error = %e, "the descriptor limit stays as it is");
@@ -42,12 +47,19 @@ pub(crate) fn serve(options: cli::Serve) -> ExitCode {
     }
 }
 
-fn settings(options: cli::Serve) -> Result<Settings, String> {
-    let mut config = Config::load(options.config.as_deref(), std::env::vars()).map_err(|e| e.to_string())?;
+fn settings(options: cli::Serve) -> Result<Settings, Problems> {
+    let mut reading = config::read(options.config.as_deref());
     if !options.listen.is_empty() {
-        config.listener = options.listen.into_iter().map(Listener::at).collect();
+        reading.config.listener = options.listen.into_iter().map(Listener::at).collect();
+        reading.flagged("listener", "--listen");
     }
-    config.shards = options.shards.or(config.shards);
-    config.insecure |= options.insecure;
-    Settings::resolve(&config).map_err(|e| e.to_string())
+    if options.shards.is_some() {
+        reading.config.shards = options.shards;
+        reading.flagged("shards", "--shards");
+    }
+    if options.insecure {
+        reading.config.insecure = true;
+        reading.flagged("insecure", "--insecure");
+    }
+    config::resolve(reading).map(|(settings, _)| settings)
 }
