@@ -6,8 +6,9 @@
 
 use model::Time;
 use server::Settings;
-use server::config::{Config, PREFIX};
+use server::config::{Config, PREFIX, Reading};
 use server::settings::Posture;
+use std::path::Path;
 
 pub(crate) const WORDS: &[&str] = &[
     "[[listener]]\n",
@@ -50,7 +51,12 @@ pub(crate) fn check(input: &[u8]) {
         lines.map(|(key, value)| (format!("{PREFIX}{key}"), value.to_owned()))
     };
     let written = toml::from_str::<Config>(text).map_err(|e| e.message().to_owned());
-    let overlaid = Config::load(None, environment()).map_err(|e| e.to_string());
+    let overlaid = Config::load(None, environment()).map(|(config, _)| config).map_err(|e| e.to_string());
+    let whole = Reading::of_text(text, Path::new("chappe.toml"), environment());
+    if !names_file(&whole.config) {
+        let problems = whole.resolve().err().unwrap_or_default();
+        problems.iter().for_each(|p| assert!(p.to_string().len() > 10, "{p}"));
+    }
     for config in [written, overlaid] {
         match config {
             Ok(config) => meaning(&config),
@@ -59,16 +65,23 @@ pub(crate) fn check(input: &[u8]) {
     }
 }
 
+fn names_file(config: &Config) -> bool {
+    config.admin.token_file.is_some()
+        || config.auth.token.iter().any(|t| t.token_file.is_some())
+        || config.listener.iter().any(|l| !l.tls.is_empty())
+}
+
 /// What it means, unless it names files: they are another matter, and some have no end.
 fn meaning(config: &Config) {
-    let names_file =
-        config.admin.token_file.is_some() || config.auth.token.iter().any(|t| t.token_file.is_some());
-    if names_file {
+    if names_file(config) {
         return;
     }
     let settings = match Settings::resolve(config) {
         Ok(settings) => settings,
-        Err(problem) => return assert!(problem.0.len() > 10, "{problem}"),
+        Err(problems) => {
+            assert!(!problems.is_empty());
+            return problems.iter().for_each(|p| assert!(p.to_string().len() > 10, "{p}"));
+        }
     };
     let Settings { posture, open, shards, listeners, limits, tokens, anonymous, admin, .. } = settings;
     assert!(shards > 0 && !listeners.is_empty());

@@ -49,7 +49,8 @@ pub(crate) fn bless(root: &Path, report: &mut Report) {
     let log = report.log("bless");
     report.step("bless", || {
         let mut command = cargo(root);
-        command.args(["test", "--workspace", "--no-fail-fast", "--test", "transcripts"]).env("BLESS", "1");
+        command.args(["test", "--workspace", "--no-fail-fast", "--test", "transcripts", "--test", "config"]);
+        command.env("BLESS", "1");
         report::run(&mut command, &log, "what a play cannot expect must be mended by hand")?;
         let mut pages = cargo(root);
         pages.args(["test", "-p", "admin", "--test", "page"]).env("BLESS", "1");

@@ -25,8 +25,8 @@ cargo xtask interop [NAME]   clients that others wrote, against the built server
                              or folder/script
 cargo xtask soak [--minutes N]
                              60 minutes of fuzzing and of a crowd around the server, whose memory is watched
-cargo xtask bless            rewrite the expected lines of transcripts from what happened, and docs/metrics.md; then look
-                             at `git diff`";
+cargo xtask bless            rewrite the expected lines of transcripts from what happened, docs/metrics.md and the
+                             reference of keys; then look at `git diff`";
 
 /// How long a soak takes when nobody says.
 const SOAK_MINUTES: u32 = 60;

@@ -7,7 +7,7 @@ mod socket;
 mod tls;
 
 pub use socket::Socket;
-pub use tls::{Identities, TlsError};
+pub use tls::{Identities, TlsError, chain};
 
 use model::Now;
 use std::io::{self, Read, Write};

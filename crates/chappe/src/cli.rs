@@ -1,11 +1,15 @@
 //! The command line, as people type it.
 
 mod bench;
+mod config;
+mod doctor;
 mod publish;
 mod reach;
 mod subscribe;
 
 pub(crate) use bench::{Bench, Load, Pace, Place, Roster};
+pub(crate) use config::{Config, Written};
+pub(crate) use doctor::Doctor;
 pub(crate) use publish::{Publish, Sort};
 pub(crate) use reach::{Reach, Secret};
 pub(crate) use subscribe::{Format, Subscribe};
@@ -44,6 +48,11 @@ pub(crate) enum Command {
     Pub(Publish),
     /// Listen to channels
     Sub(Subscribe),
+    /// Check a configuration, print it, or say what there is to configure
+    #[command(subcommand)]
+    Config(Config),
+    /// Say whether this machine can do what a configuration promises, and how to mend what it cannot
+    Doctor(Doctor),
     /// Measure a server that runs, or the server's own cost without a network
     #[command(subcommand, after_help = bench::EXAMPLES)]
     Bench(Bench),

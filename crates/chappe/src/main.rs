@@ -4,6 +4,8 @@ mod bench;
 mod cli;
 mod client;
 mod completions;
+mod config;
+mod doctor;
 mod ending;
 mod publish;
 mod serve;
@@ -21,6 +23,8 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::serve(options),
         Command::Pub(options) => ending::end(publish::publish(&options)),
         Command::Sub(options) => ending::end(subscribe::subscribe(&options)),
+        Command::Config(what) => config::config(&what),
+        Command::Doctor(options) => doctor::doctor(&options),
         Command::Bench(what) => bench::bench(&what),
         Command::Version { json } => ending::end(version::version(json)),
         Command::Completions { shell } => ending::end(completions::completions(shell)),

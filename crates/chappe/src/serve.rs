@@ -1,64 +1,79 @@
 //! `chappe serve`: configuration, log, start, banner, signals, end.
 
-use crate::cli;
 use crate::ending::fail;
-use server::config::{Config, Listener, LogFormat};
-use server::{Settings, banner, log, start};
+use crate::{cli, config};
+use server::config::{Listener, LogFormat, Problems};
+use server::{Settings, banner, log, start, supervisor};
 use std::io::Write;
 use std::process::ExitCode;
 
 /// Runs the server until a signal ends it. 0: it ended cleanly; 1: it could not start or go on; 2: the
 /// configuration is wrong.
 pub(crate) fn serve(options: cli::Serve) -> ExitCode {
-    let config = match config(options) {
-        Ok(config) => config,
-        Err(words) => return fail(2, &words),
+    let settings = match configured(&options) {
+        Ok(settings) => settings,
+        Err(problems) => {
+            let list = config::complain(&problems);
+            return fail(2, &format!("the configuration is wrong\n{}", list.trim_end()));
+        }
     };
-    if let Err(words) = log::start(config.log.format, config.log.filter.as_deref().unwrap_or(log::FILTER)) {
+    let log = &settings.effective.log;
+    if let Err(words) = log::start(log.format, log.filter.as_deref().unwrap_or(log::FILTER)) {
         return fail(2, &words);
     }
-    let code = run(&config);
+    let code = run(settings, options);
     log::settle();
     code
 }
 
-fn run(config: &Config) -> ExitCode {
-    let settings = match Settings::resolve(config) {
-        Ok(settings) => settings,
-        Err(e) => return fail(2, &e.to_string()),
-    };
+fn run(settings: Settings, options: cli::Serve) -> ExitCode {
     if let Err(e) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(error = %e, "the descriptor limit stays as it is");
     }
-    let (posture, open) = (settings.posture, settings.open);
+    let (posture, open, before) = (settings.posture, settings.open, settings.clone());
     let running = match start(settings) {
         Ok(running) => running,
         Err(e) => return fail(1, &e.to_string()),
     };
-    if let Err(e) = server::end_on_signals(&running) {
+    let again = move || configured(&options).map_err(|problems| config::complain(&problems));
+    let heard = server::end_on_signals(&running);
+    if let Err(e) = heard.and_then(|()| server::reload_on_signal(&running, before, again)) {
         return fail(1, &format!("signals cannot be heard: {e}"));
     }
     // Nobody may be reading; the server runs all the same.
     drop(std::io::stdout().write_all(banner::banner(&running, posture, open).as_bytes()));
+    supervisor::ready();
     match running.wait() {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(1, &e.to_string()),
     }
 }
 
-/// What is written, with the flags laid over it.
-fn config(options: cli::Serve) -> Result<Config, String> {
-    let mut config = Config::load(options.config.as_deref(), std::env::vars()).map_err(|e| e.to_string())?;
+/// What is configured, with the flags laid over it.
+fn configured(options: &cli::Serve) -> Result<Settings, Problems> {
+    let mut reading = config::read(options.config.as_deref());
     if !options.listen.is_empty() {
-        config.listener = options.listen.into_iter().map(Listener::at).collect();
+        reading.config.listener = options.listen.iter().cloned().map(Listener::at).collect();
+        reading.flagged("listener", "--listen");
     }
-    config.shards = options.shards.or(config.shards);
-    config.insecure |= options.insecure;
-    config.log.filter = options.log.or(config.log.filter);
-    config.log.format = match options.log_format {
-        Some(cli::LogFormat::Text) => LogFormat::Text,
-        Some(cli::LogFormat::Json) => LogFormat::Json,
-        None => config.log.format,
-    };
-    Ok(config)
+    if options.shards.is_some() {
+        reading.config.shards = options.shards;
+        reading.flagged("shards", "--shards");
+    }
+    if options.insecure {
+        reading.config.insecure = true;
+        reading.flagged("insecure", "--insecure");
+    }
+    if options.log.is_some() {
+        reading.config.log.filter.clone_from(&options.log);
+        reading.flagged("log.filter", "--log");
+    }
+    if let Some(format) = options.log_format {
+        reading.config.log.format = match format {
+            cli::LogFormat::Text => LogFormat::Text,
+            cli::LogFormat::Json => LogFormat::Json,
+        };
+        reading.flagged("log.format", "--log-format");
+    }
+    reading.resolve().map(|(settings, _)| settings)
 }

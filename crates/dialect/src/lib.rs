@@ -9,6 +9,7 @@ pub mod turn;
 pub mod event;
 pub mod percent;
 pub mod json;
+pub mod settings;
 
 pub use event::{ChannelCount, Event};
 pub use frame::{Frame, Header, Request};

@@ -2,7 +2,7 @@
 //!
 //! Changes nothing by itself; it is told to, by a signal or by a program that embeds the server.
 
-use crate::settings::Settings;
+use crate::settings::{Place, Settings};
 use carrier::net::Identities;
 use carrier::{Rules, shard::Wiring};
 use node::{Exchange, StaticTokens};
@@ -22,8 +22,8 @@ pub struct Controls {
     pub(crate) identities: Vec<Arc<Identities>>,
     /// What the certificates' files looked like when they were last read.
     pub(crate) seen: Arc<Mutex<Vec<Look>>>,
-    /// The listeners that are open, by their place among those that were configured.
-    pub(crate) listeners: Vec<usize>,
+    /// The listeners that are open, in the order of their ports.
+    pub(crate) listeners: Vec<Place>,
 }
 
 impl Controls {
@@ -36,13 +36,15 @@ impl Controls {
     /// Takes over what can change while the server runs: tokens and anonymous grants, hosts and origins of the
     /// listeners, limits, certificates. Sessions whose token is gone, or may do something else now, are ended. Everything
     /// else stays as it was when the server started.
-    pub fn adopt(&self, settings: Settings) {
-        let gate = |n: &usize| settings.listeners.get(*n).map(|l| l.gate.clone());
-        let gates = self.listeners.iter().filter_map(gate).collect::<Vec<_>>();
+    pub fn adopt(&self, settings: &Settings) {
         let before = self.wiring.rulebook.rules();
-        let gates = if gates.len() == before.gates.len() { gates } else { before.gates.clone() };
-        self.authority.replace(settings.tokens, settings.anonymous);
-        self.wiring.rulebook.replace(Rules { limits: settings.limits, gates });
+        let gates = self.listeners.iter().zip(&before.gates).map(|(place, gate)| {
+            let same = settings.listeners.iter().find(|l| l.place == *place);
+            same.map_or_else(|| gate.clone(), |l| l.gate.clone())
+        });
+        let rules = Rules { limits: settings.limits.clone(), gates: gates.collect() };
+        self.authority.replace(settings.tokens.clone(), settings.anonymous.clone());
+        self.wiring.rulebook.replace(rules);
         for shard in 0..self.exchange.shards() {
             self.exchange.inbox(shard).ring();
         }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tracing::callsite::Identifier;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::{EnvFilter, Registry};
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 /// What is logged when nobody says.
 pub const FILTER: &str = "info";
@@ -34,6 +34,7 @@ const TICK: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_millis(500);
 
 static COUNTS: LogCounts = LogCounts::new();
+static SIEVE: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 static QUILL: OnceLock<SyncSender<Job>> = OnceLock::new();
 
 enum Job {
@@ -53,8 +54,7 @@ pub fn counts() -> &'static LogCounts {
 /// # Errors
 /// When the filter makes no sense, somebody else logs already, or a thread cannot be had.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|e| format!("the log's filter `{filter}`: {e}; write it as `info` or `carrier=debug`"))?;
+    let filter = sieve(filter)?;
     let colours = format == LogFormat::Text && io::stderr().is_terminal() && !is_set("NO_COLOR");
     let (quill, jobs) = sync_channel(QUEUE);
     let lines = Lines::new(format, colours, quill.clone());
@@ -63,12 +63,36 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
         .name("log".into())
         .spawn(move || scribe.write(&jobs, io::stderr()))
         .map_err(|e| format!("the log: {e}"))?;
+    let (filter, handle) = reload::Layer::new(filter);
     tracing::subscriber::set_global_default(Registry::default().with(filter).with(lines))
         .map_err(|e| format!("the log: {e}"))?;
+    drop(SIEVE.set(handle));
     // Only who could set the subscriber comes here, once.
     drop(QUILL.set(quill));
     log_panics();
     Ok(())
+}
+
+/// Whether a filter makes sense.
+///
+/// # Errors
+/// Says why it does not.
+pub fn understands(filter: &str) -> Result<(), String> {
+    EnvFilter::try_new(filter).map(drop).map_err(|e| e.to_string())
+}
+
+/// Logs something else from now on.
+///
+/// # Errors
+/// When the filter makes no sense.
+pub fn refilter(filter: &str) -> Result<(), String> {
+    let filter = sieve(filter)?;
+    SIEVE.get().map_or(Ok(()), |handle| handle.reload(filter).map_err(|e| e.to_string()))
+}
+
+fn sieve(filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(filter)
+        .map_err(|e| format!("the log's filter `{filter}`: {e}; write it as `info` or `carrier=debug`"))
 }
 
 /// Waits for what has been logged to be written, but not long: before the program ends.

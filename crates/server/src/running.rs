@@ -151,8 +151,7 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let dialects = registry::dialects(&settings.dialects);
     let paste_lines = paste_lines(&dialects, &addresses);
     let authority = Arc::new(StaticTokens::new(settings.tokens.clone(), settings.anonymous.clone()));
-    let configured = |o: &Open| settings.listeners.iter().position(|l| l.place == o.listener.place);
-    let listeners = open.iter().filter_map(configured).collect();
+    let listeners = open.iter().map(|o| o.listener.place.clone()).collect();
     let rules = Rules {
         limits: settings.limits.clone(),
         gates: open.iter().map(|o| o.listener.gate.clone()).collect(),

@@ -1,10 +1,16 @@
-//! Signals: the first asks the server to stop politely, the second ends it at once.
+//! Signals: SIGTERM and SIGINT ask the server to stop politely, a second one ends it at once; SIGHUP has the
+//! configuration read again.
 
-use crate::{Running, log};
+use crate::settings::changes;
+use crate::{Running, Settings, log, supervisor};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How often the files of certificates are looked at.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Drains the server when SIGTERM or SIGINT comes, and ends the program at the second.
 ///
@@ -26,6 +32,7 @@ pub fn end_on_signals(running: &Running) -> io::Result<()> {
             connections,
             "stopping: saying goodbye to everybody; a second signal ends at once"
         );
+        supervisor::stopping();
         exchange.drain();
         next(&mut both).await;
         tracing::warn!("ending at once");
@@ -39,5 +46,61 @@ async fn next((term, int): &mut (Signal, Signal)) {
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
+    }
+}
+
+/// Reads the configuration again when SIGHUP comes, by `read`, and takes over what can change while the server runs.
+/// What cannot is named in the log; a configuration that is wrong changes nothing. Certificates are taken over without a
+/// signal when their files change. `before` is what the server was started with.
+///
+/// # Errors
+/// When the system does not let the signal be heard.
+pub fn reload_on_signal(
+    running: &Running,
+    mut before: Settings,
+    read: impl Fn() -> Result<Settings, String> + Send + 'static,
+) -> io::Result<()> {
+    let control = running.control();
+    let mut hangup = control.within(|| signal(SignalKind::hangup()))?;
+    let controls = running.controls().clone();
+    control.spawn(async move {
+        loop {
+            match tokio::time::timeout(LOOK, hangup.recv()).await {
+                Err(_) => controls.renew_certificates(),
+                Ok(None) => return,
+                Ok(Some(())) => {
+                    supervisor::reloading();
+                    match read() {
+                        Ok(now) => {
+                            take_over(&controls, &before, &now);
+                            before = now;
+                        }
+                        Err(words) => {
+                            tracing::error!(problems = %words.trim_end(), "the configuration is wrong; nothing changes");
+                        }
+                    }
+                    supervisor::ready();
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+fn take_over(controls: &crate::Controls, before: &Settings, now: &Settings) {
+    let changes = changes(before, now);
+    controls.adopt(now);
+    if let Err(words) = log::refilter(now.effective.log.filter.as_deref().unwrap_or(log::FILTER)) {
+        tracing::error!(%words, "the log's filter stays as it was");
+    }
+    let (changed, restart) = (changes.live.join(", "), changes.restart.join(", "));
+    match (changed.is_empty(), restart.is_empty()) {
+        (true, true) => tracing::info!("the configuration has been read again; nothing has changed"),
+        (_, true) => tracing::info!(changed, "the configuration has been read again"),
+        (_, false) => tracing::warn!(
+            changed,
+            restart,
+            "the configuration has been read again; the keys under `restart` wait for one"
+        ),
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::play::{Mistake, Play, Setting};
 use server::Settings;
-use server::config::{Config, PREFIX};
+use server::config::{Config, PREFIX, Problem, Problems};
 use std::collections::BTreeMap;
 
 /// Sections that are a dialect's.
@@ -55,14 +55,17 @@ fn settled(play: &Play) -> Result<(Config, Settings), Mistake> {
         fix: "mend the `set:` lines".to_owned(),
     };
     let config = load(variables.into_iter()).map_err(whole)?;
-    let settings = Settings::resolve(&config).map_err(|e| whole(e.to_string()))?;
+    let settings = Settings::resolve(&config).map_err(|problems| whole(words(&problems)))?;
     Ok((config, settings))
 }
 
 fn load(variables: impl Iterator<Item = (String, String)>) -> Result<Config, String> {
-    let words =
-        |e: server::config::ConfigError| e.to_string().trim_start_matches("environment: ").trim().to_owned();
-    Config::load(None, variables).map_err(words)
+    Config::load(None, variables).map(|(config, _)| config).map_err(|problems| words(&problems))
+}
+
+/// What is wrong, without the variables that plays do not have.
+fn words(problems: &Problems) -> String {
+    problems.iter().map(Problem::words).collect::<Vec<_>>().join("; ")
 }
 
 /// The environment variable of a key.

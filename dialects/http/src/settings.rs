@@ -1,18 +1,21 @@
 //! The section `[http]` of the configuration.
 
-use serde::Deserialize;
+use dialect::settings::Unit;
 use std::time::Duration;
 
-/// How the plain HTTP dialect treats its clients.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Seconds between the signs of life on a stream; 0: none.
-    pub heartbeat_seconds: u32,
-    /// Milliseconds after which a browser opens a lost stream of server-sent events again.
-    pub retry_ms: u32,
-    /// How many channels one request may name. BOUND: a body is published to each of them.
-    pub channels_per_request: usize,
+dialect::section! {
+    /// The plain HTTP dialect.
+    #[derive(Copy, PartialEq, Eq)]
+    pub struct Settings {
+        /// Time between the signs of life on a stream; 0: none.
+        #[key(unit = Unit::Seconds)]
+        pub heartbeat_seconds: u32,
+        /// After how long a browser opens a lost stream of server-sent events again.
+        #[key(unit = Unit::Milliseconds)]
+        pub retry_ms: u32,
+        /// How many channels one request may name. A body is published to each of them.
+        pub channels_per_request: usize,
+    }
 }
 
 impl Settings {

@@ -4,7 +4,7 @@
 //! asks for, and can be replaced while connections last.
 
 use rustls::client::verify_server_name;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -29,6 +29,18 @@ pub struct TlsError {
 impl TlsError {
     fn new(file: &Path, words: impl fmt::Display) -> Self {
         Self { file: file.to_owned(), words: words.to_string() }
+    }
+
+    /// The file that is to blame.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What is wrong with it.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        &self.words
     }
 }
 
@@ -113,16 +125,41 @@ fn read(files: &[(PathBuf, PathBuf)]) -> Result<Vec<Arc<CertifiedKey>>, TlsError
 }
 
 fn pair(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
-    let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.map_err(|e| TlsError::new(cert, format!("no certificates can be read: {e}")))?;
-    if chain.is_empty() {
-        return Err(TlsError::new(cert, "there is no certificate in it"));
-    }
+    let chain = chain(cert)?;
     let secret = PrivateKeyDer::from_pem_file(key);
-    let secret = secret.map_err(|e| TlsError::new(key, format!("no private key can be read: {e}")))?;
+    let secret =
+        secret.map_err(|e| TlsError::new(key, format!("no private key can be read: {}", Pem(&e))))?;
     let provider = rustls::crypto::ring::default_provider();
     let both = CertifiedKey::from_der(chain, secret, &provider);
     both.map_err(|e| TlsError::new(key, format!("the key does not fit {}: {e}", cert.display())))
+}
+
+/// Reads a certificate's chain from a PEM file, as DER, in the order of the file.
+///
+/// # Errors
+/// When the file cannot be read, or holds no certificate.
+pub fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain =
+        chain.map_err(|e| TlsError::new(file, format!("no certificates can be read: {}", Pem(&e))))?;
+    if chain.is_empty() { Err(TlsError::new(file, "there is no certificate in it")) } else { Ok(chain) }
+}
+
+/// What is wrong with a PEM file, without its lines: they may be of a key.
+struct Pem<'a>(&'a pem::Error);
+
+impl fmt::Display for Pem<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            pem::Error::Io(e) => e.fmt(f),
+            pem::Error::NoItemsFound => f.write_str("there is none in it"),
+            pem::Error::MissingSectionEnd { .. }
+            | pem::Error::IllegalSectionStart { .. }
+            | pem::Error::Base64Decode(_)
+            | pem::Error::SectionTooLarge
+            | _ => f.write_str("it is no PEM file"),
+        }
+    }
 }
 
 /// One connection's TLS, beside its socket.

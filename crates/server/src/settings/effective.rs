@@ -1,0 +1,91 @@
+//! The configuration that would mean the same with nothing left out. No struct here ends in `..`: a key that is
+//! added to the configuration does not compile until it is here.
+
+use super::{Settings, config};
+use crate::config::{Admin, Anonymous, Config, Limits, Listener, Token};
+use std::time::Duration;
+
+pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
+    let Config {
+        shards: _,
+        insecure,
+        listener,
+        limits: _,
+        auth,
+        anonymous: _,
+        channel,
+        assigned,
+        dialect: _,
+        websocket,
+        proxies,
+        admin,
+        log,
+    } = written;
+    Config {
+        shards: Some(settings.shards),
+        insecure: *insecure,
+        listener: listeners(listener, settings),
+        limits: limits(&settings.limits),
+        auth: config::Auth { token: auth.token.iter().map(token).collect() },
+        anonymous: anonymous(settings),
+        channel: channel.clone(),
+        assigned: assigned.clone(),
+        dialect: settings.dialects,
+        websocket: *websocket,
+        proxies: proxies.clone(),
+        admin: Admin {
+            address: Some(settings.admin.as_ref().map_or_else(|| "off".into(), |a| a.address.to_string())),
+            token: admin.token.clone(),
+            token_file: admin.token_file.clone(),
+        },
+        log: config::Log {
+            format: log.format,
+            filter: Some(log.filter.clone().unwrap_or_else(|| "info".into())),
+        },
+    }
+}
+
+fn listeners(written: &[Listener], settings: &Settings) -> Vec<Listener> {
+    let root = || Some("/".to_owned());
+    if written.is_empty() {
+        let at = |place: &super::Place| Listener { vhost: root(), ..Listener::at(place.to_string()) };
+        return settings.listeners.iter().map(|l| at(&l.place)).collect();
+    }
+    let mut all = written.to_vec();
+    for listener in &mut all {
+        listener.vhost = listener.vhost.take().or_else(root);
+    }
+    all
+}
+
+fn token(written: &Token) -> Token {
+    Token { vhost: Some(written.vhost.clone().unwrap_or_else(|| "/".into())), ..written.clone() }
+}
+
+fn anonymous(settings: &Settings) -> Option<Anonymous> {
+    let principal = settings.anonymous.as_ref()?;
+    let grants = principal.grants.iter().map(|g| format!("{} {}", g.right.word(), g.pattern)).collect();
+    Some(Anonymous { grants })
+}
+
+fn limits(limits: &model::Limits) -> Limits {
+    let seconds = |time: Duration| Some(time.as_secs());
+    Limits {
+        message_bytes: Some(limits.message_bytes),
+        pending_bytes: Some(limits.pending_bytes),
+        memory_budget: Some(limits.memory_budget),
+        channels_per_session: Some(limits.channels_per_session),
+        window_timeout: seconds(limits.window_timeout),
+        window_bytes: Some(limits.window_bytes),
+        publish_rate: Some(limits.publish_rate.map_or(0, |(rate, _)| rate)),
+        publish_burst: limits.publish_rate.map(|(_, burst)| burst),
+        connections: Some(limits.connections),
+        accept_rate: Some(limits.accept_rate.unwrap_or(0)),
+        unauthenticated_per_address: Some(limits.unauthenticated_per_address.unwrap_or(0)),
+        auth_timeout: seconds(limits.auth_timeout),
+        head_timeout: seconds(limits.head_timeout),
+        keep_alive: seconds(limits.keep_alive),
+        ping_interval: seconds(limits.ping_interval),
+        drain_timeout: seconds(limits.drain_timeout),
+    }
+}

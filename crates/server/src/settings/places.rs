@@ -1,0 +1,174 @@
+//! Where the server listens, and what comes from where: listeners, proxies, the operators' address.
+
+use super::{ADMIN_PORT, Admin, Listener, PORT, Place, Problem, Problems, who};
+use crate::config;
+use carrier::net::Identities;
+use carrier::{Gate, Network, Origins};
+use model::VHostName;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+const ADDRESS: &str =
+    "write it as 127.0.0.1:6889, [::1]:6889, 0.0.0.0:6889, unix:/run/chappe.sock or systemd:NAME";
+
+pub(super) fn listeners(written: &[config::Listener], problems: &mut Problems) -> Vec<Listener> {
+    if written.is_empty() {
+        let both = [(IpAddr::V4(Ipv4Addr::LOCALHOST), false), (IpAddr::V6(Ipv6Addr::LOCALHOST), true)];
+        return both
+            .map(|(ip, optional)| Listener {
+                place: Place::Tcp(SocketAddr::new(ip, PORT)),
+                certificates: Vec::new(),
+                proxy_protocol: false,
+                vhost: VHostName::root(),
+                gate: Gate::loopback(),
+                optional,
+            })
+            .into();
+    }
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (number, written) in written.iter().enumerate() {
+        let path = format!("listener.{number}");
+        let Some(listener) = listener(written, &path, problems) else { continue };
+        if listeners.iter().any(|l| l.place == listener.place && !chosen_by_the_system(&l.place)) {
+            let what = format!("`{}` is listened at already", listener.place);
+            let fix = "give each listener an address of its own";
+            problems.push(Problem::new(format!("{path}.address"), what, fix));
+        }
+        listeners.push(listener);
+    }
+    listeners
+}
+
+/// Port 0 is another one each time.
+fn chosen_by_the_system(place: &Place) -> bool {
+    match place {
+        Place::Tcp(address) => address.port() == 0,
+        Place::Unix(_) | Place::Inherited(_) => false,
+    }
+}
+
+/// Whether a listener's address is one that others can reach.
+pub(super) fn is_exposed(written: &str) -> bool {
+    place(written).is_some_and(|p| p.is_exposed())
+}
+
+fn place(written: &str) -> Option<Place> {
+    if let Some(path) = written.strip_prefix("unix:") {
+        return (!path.is_empty()).then(|| Place::Unix(path.into()));
+    }
+    if let Some(name) = written.strip_prefix("systemd:") {
+        return (!name.is_empty()).then(|| Place::Inherited(name.into()));
+    }
+    written.parse().ok().map(Place::Tcp)
+}
+
+/// `None`: there is no such place, which has been said.
+fn listener(written: &config::Listener, path: &str, problems: &mut Problems) -> Option<Listener> {
+    let place = place(&written.address);
+    if place.is_none() {
+        let what = format!("`{}` is no address", written.address);
+        problems.push(Problem::new(format!("{path}.address"), what, ADDRESS));
+    }
+    let vhost = vhost(written.vhost.as_deref(), path, problems);
+    for (number, certificate) in written.tls.iter().enumerate() {
+        if let Err(e) = Identities::load(vec![(certificate.cert.clone(), certificate.key.clone())]) {
+            let (key, fix) = if e.file() == certificate.key {
+                ("key", "name a PEM file that this user may read, with the private key of the certificate")
+            } else {
+                (
+                    "cert",
+                    "name a PEM file that this user may read, with the certificate and those that vouch for it",
+                )
+            };
+            problems.push(Problem::new(format!("{path}.tls.{number}.{key}"), e.to_string(), fix));
+        }
+    }
+    for (number, origin) in written.origins.iter().enumerate().filter(|(_, o)| !is_origin(o)) {
+        let what = format!("`{origin}` is no origin of web pages");
+        let fix = "write it as `https://app.example`, without a path, or `*`";
+        problems.push(Problem::new(format!("{path}.origins.{number}"), what, fix));
+    }
+    let place = place?;
+    let gate = gate(written, &place);
+    let (certificates, proxy_protocol) = (written.tls.clone(), written.proxy_protocol);
+    Some(Listener { place, certificates, proxy_protocol, vhost, gate, optional: false })
+}
+
+/// A scheme and a host, nothing after it.
+fn is_origin(written: &str) -> bool {
+    let host = written.split_once("://").map(|(_, host)| host);
+    written == "*" || written == "null" || host.is_some_and(|h| !h.is_empty() && !h.contains('/'))
+}
+
+/// The virtual host of that name; the one everybody is in, where the name is none.
+pub(super) fn vhost(written: Option<&str>, path: &str, problems: &mut Problems) -> VHostName {
+    let Some(name) = written else { return VHostName::root() };
+    VHostName::new(name).unwrap_or_else(|_| {
+        let what = format!("`{name}` is no virtual host");
+        let fix = "it must begin with `/`, as in `/hello`";
+        problems.push(Problem::new(format!("{path}.vhost"), what, fix));
+        VHostName::root()
+    })
+}
+
+fn gate(written: &config::Listener, place: &Place) -> Gate {
+    let mut gate = if place.is_exposed() {
+        Gate { hosts: None, origins: Origins::Listed(Vec::new()) }
+    } else {
+        Gate::loopback()
+    };
+    if !written.hosts.is_empty() {
+        gate.hosts.get_or_insert_default().extend(written.hosts.iter().map(|h| h.to_lowercase()));
+    }
+    // Whoever can reach an address may call it by its number.
+    if let (Some(hosts), Place::Tcp(address)) = (&mut gate.hosts, place) {
+        hosts.push(match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        });
+    }
+    if written.origins.iter().any(|o| o == "*") {
+        gate.origins = Origins::Any;
+    } else if !written.origins.is_empty() {
+        gate.origins = Origins::Listed(written.origins.clone());
+    }
+    gate
+}
+
+pub(super) fn proxies(written: &[String], problems: &mut Problems) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for (number, text) in written.iter().enumerate() {
+        match Network::parse(text) {
+            Some(network) => networks.push(network),
+            None => problems.push(Problem::new(
+                format!("proxies.{number}"),
+                format!("`{text}` is no address or network"),
+                "write it as 192.0.2.1 or 10.0.0.0/8",
+            )),
+        }
+    }
+    networks
+}
+
+pub(super) fn admin(written: &config::Admin, problems: &mut Problems) -> Option<Admin> {
+    if written.address.as_deref() == Some("off") {
+        return None;
+    }
+    let address = match written.address.as_deref() {
+        None => Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ADMIN_PORT)),
+        Some(text) => text.parse().ok(),
+    };
+    let known = problems.len();
+    let token = who::secret("admin", written.token.as_ref(), written.token_file.as_deref(), problems);
+    let Some(address) = address else {
+        let what = format!("`{}` is no address", written.address.as_deref().unwrap_or_default());
+        problems.push(Problem::new("admin.address", what, "write it as 127.0.0.1:6890, or `off`"));
+        return None;
+    };
+    if token.is_none() && !address.ip().is_loopback() && problems.len() == known {
+        let what =
+            "the admin listener is reachable from beyond this machine, and nobody would have to authenticate";
+        let fix = "add `admin.token` or `admin.token_file`, or choose an address on loopback";
+        problems.push(Problem::new("admin.address", what, fix).about(&["admin.token", "admin.token_file"]));
+    }
+    Some(Admin { address, token: token.map(Into::into), wanted: written.address.is_some() })
+}

@@ -1,0 +1,107 @@
+//! What configurations mean, and what is said about those that mean nothing.
+
+use super::*;
+
+fn resolve(text: &str) -> Result<Settings, Problems> {
+    Settings::resolve(&toml::from_str(text).unwrap())
+}
+
+fn words(text: &str) -> String {
+    resolve(text).err().map(|p| p.to_string()).unwrap_or_default()
+}
+
+#[test]
+fn the_default_is_loopback_and_open_to_this_machine() {
+    let s = resolve("").unwrap();
+    assert_eq!((s.posture, s.listeners.len(), s.limits.publish_rate), (Posture::Loopback, 2, None));
+    assert!(s.anonymous.is_some_and(|a| a.may_everywhere(model::Right::Write, 0)));
+}
+
+#[test]
+fn exposed_needs_authentication() {
+    let exposed = "[[listener]]\naddress = '0.0.0.0:1'\n";
+    assert!(words(exposed).contains("--insecure"));
+    assert!(resolve(&format!("insecure = true\n{exposed}")).unwrap().open);
+    let s = resolve(&format!("{exposed}[[auth.token]]\nname='a'\ntoken='b'\n")).unwrap();
+    assert!(s.anonymous.is_none() && !s.open);
+    assert_eq!(s.limits.publish_rate, Some((50, 100)));
+}
+
+#[test]
+fn the_page_is_for_loopback_unless_said_otherwise() {
+    let page = |text| resolve(text).unwrap().dialects.playground.enabled;
+    let exposed = "insecure = true\n[[listener]]\naddress = '0.0.0.0:1'\n";
+    assert_eq!((page(""), page(exposed)), (Some(true), Some(false)));
+    assert_eq!(page("[dialect.playground]\nenabled = false\n"), Some(false));
+    assert_eq!(page(&format!("{exposed}[dialect.playground]\nenabled = true\n")), Some(true));
+}
+
+#[test]
+fn a_loopback_listener_answers_to_its_own_number() {
+    let s = resolve("[[listener]]\naddress = '127.0.0.2:1'\n").unwrap();
+    assert!(s.listeners[0].gate.check("127.0.0.2:1", None).is_ok());
+}
+
+#[test]
+fn problems_name_the_key_and_the_fix() {
+    for (text, says) in [
+        ("[limits]\nping_interval=0\n", "limits.ping_interval: 0 would serve nobody"),
+        ("[[listener]]\naddress = 'here'\n", "listener.address: `here` is no address"),
+        ("[[listener]]\naddress = 'unix:'\n", "listener.address: `unix:` is no address"),
+        ("[[listener]]\naddress = '[::1]:1'\norigins = ['app.example']\n", "listener.origins: `app.example`"),
+        ("[[listener]]\naddress = '[::1]:1'\n[[listener]]\naddress = '[::1]:1'\n", "listened at already"),
+        ("[[auth.token]]\nname='a'\n", "`token` or `token_file` is missing"),
+        ("[[auth.token]]\nname='a'\ntoken='x'\n[[auth.token]]\nname='b'\ntoken='x'\n", "same secret as `a`"),
+        (
+            "[anonymous]\ngrants=['SHOUT x']\n",
+            "anonymous.grants: `SHOUT x`: a grant begins with READ, WRITE or MANAGE",
+        ),
+        ("[limits]\npending_bytes=5\n", "limits.pending_bytes: 5 is less than two messages"),
+        ("[limits]\nmemory_budget=5\n", "limits.memory_budget: 5 is less than one slow reader"),
+        ("proxies = ['10.0.0.0/33']", "proxies: `10.0.0.0/33` is no address or network"),
+        ("shards = 0", "shards: 0 is no number of threads"),
+        ("[admin]\naddress = '0.0.0.0:1'\n", "admin.address: the admin listener is reachable"),
+    ] {
+        assert!(words(text).contains(says), "{text:?} says {}", words(text));
+    }
+}
+
+#[test]
+fn every_problem_is_named() {
+    let text = "[limits]\nping_interval=0\nkeep_alive=0\n[anonymous]\ngrants=['A', 'READ', 'READ a']\n";
+    assert_eq!(resolve(text).err().unwrap().len(), 4);
+}
+
+fn changed(old: &str, new: &str) -> (Vec<String>, Vec<String>) {
+    let changes = changes(&resolve(old).unwrap(), &resolve(new).unwrap());
+    (changes.live, changes.restart)
+}
+
+#[test]
+fn changes_are_live_or_need_a_restart() {
+    let none: Vec<String> = Vec::new();
+    let token = "[[auth.token]]\nname='a'\ntoken='x'\n";
+    assert_eq!(changed(token, token), (none.clone(), none.clone()));
+    let other = "[[auth.token]]\nname='a'\ntoken='y'\n";
+    assert_eq!(changed(token, other), (vec!["auth.token.token".into()], none.clone()));
+    let two = format!("{token}[[auth.token]]\nname='b'\ntoken='z'\n");
+    assert_eq!(changed(token, &two), (vec!["auth.token".into()], none.clone()));
+    let restart = vec!["shards".into(), "limits.window_bytes".into()];
+    assert_eq!(changed("", "shards = 77\n[limits]\nwindow_bytes = 9000000\n"), (none.clone(), restart));
+    let listener = "[[listener]]\naddress='[::1]:1'\norigins=['*']\n[limits]\npublish_rate=5\n";
+    let old = "[[listener]]\naddress='[::1]:2'\n";
+    let live = ["listener.origins", "limits.publish_rate", "limits.publish_burst"].map(String::from).into();
+    assert_eq!(changed(old, listener), (live, vec!["listener.address".into()]));
+}
+
+#[test]
+fn a_secret_in_a_file_that_changed_is_a_change() {
+    let file = std::env::temp_dir().join(format!("chappe-changes-{}", std::process::id()));
+    let text = format!("[[auth.token]]\nname='a'\ntoken_file='{}'\n", file.display());
+    std::fs::write(&file, "one\n").unwrap();
+    let old = resolve(&text).unwrap();
+    std::fs::write(&file, "two\n").unwrap();
+    let new = resolve(&text).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(changes(&old, &new).live, ["auth.token.token_file"]);
+}
