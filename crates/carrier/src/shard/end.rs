@@ -118,16 +118,16 @@ impl<N: Net> Shard<N> {
 
     /// A link can be written again.
     pub(super) fn write_more(&mut self, slot: u32) {
-        match self.out.push(slot) {
-            Ok(pushed) => {
-                if let Some(link) = self.links.get_mut(slot as usize) {
-                    link.moved |= pushed;
-                }
-            }
-            Err(_) => return self.note_broken(slot, Some(CloseReason::Gone)),
+        let Ok(pushed) = self.out.push(slot) else {
+            return self.note_broken(slot, Some(CloseReason::Gone));
+        };
+        if let Some(link) = self.links.get_mut(slot as usize) {
+            link.moved |= pushed;
         }
         if !self.out.is_behind(slot) {
-            return;
+            return if pushed {
+                self.after_write(slot)
+            };
         }
         let written = self.desk.counters.bytes_out;
         let (wrote, missed) = self.out.write_more(slot, &mut self.desk.counters);
@@ -157,7 +157,9 @@ impl<N: Net> Shard<N> {
             && let Some(stream) = self.out.hot[slot as usize].stream.as_mut()
         {
             stream.finish();
-            self.set_deadline(slot, self.now.time + LINGER);
+            // What the stream holds back goes out as its peer takes it.
+            let patience = if stream.is_holding() { STALL } else { LINGER };
+            self.set_deadline(slot, self.now.time + patience);
         }
     }
 
