@@ -28,7 +28,9 @@ impl<N: Net> Shard<N> {
         let port = link.port;
         link.pause.asking = true;
         link.asking = Some(Box::new(Asking {
-            keep_alive: manner.keep_alive,
+            // Behind a request to become a WebSocket that is refused come frames, or what somebody has smuggled: the
+            // way there may be no HTTP any more in the eyes of a proxy (T25).
+            keep_alive: manner.keep_alive && manner.websocket_key.is_none(),
             http10: manner.http10,
             is_head: manner.is_head,
             accept_key: manner.websocket_key.map(|k| websocket::accept_key(k).into()),
