@@ -70,6 +70,8 @@ pub(crate) fn chromium(report: &mut Report) -> Option<PathBuf> {
         apt("chromium", &log)?;
         Ok((remark(&["chromium"]), browser))
     })
+}
+
 /// Programs that some checks need: `PROGRAM PACKAGE` in a line each.
 pub(crate) fn programs(wanted: &str, log: &Path) -> Result<String, Trouble> {
     let mut added = Vec::new();

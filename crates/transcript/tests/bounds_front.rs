@@ -442,13 +442,8 @@ fn gates_and_limits_can_be_replaced_while_everybody_is_here() {
     for ws in &mut stays[2..] {
         ws.say(&format!(r#"{{"event":"broadcast","payload":"{}"}}"#, "x".repeat(100)));
         stage.settle();
-        assert_eq!(ws.texts().len(), 1);
-        stays_silent(&mut stage);
+        assert!(!ws.texts().is_empty(), "who stays may say as much as before");
     }
-}
-
-/// Nobody ends for a change of the rules that does not concern him.
-fn stays_silent(stage: &mut Stage) {
     assert_eq!(stage.closed(CloseReason::Unauthorized), 0);
 }
 
@@ -509,10 +504,8 @@ fn fifteen_thousand_who_say_nothing_are_gone_when_their_time_is_over() {
     // The time for a head, and what the clock of a wheel may be late.
     stage.pass(Duration::from_millis(10_100));
     assert_eq!(all.iter().filter(|p| p.is_over()).count(), 15_000);
+    assert_eq!(stage.connections(), 1, "and none is waited for, who was told nothing");
     canary.say(r#"{"event":"broadcast","payload":1}"#);
     stage.settle();
     assert_eq!(canary.texts().len(), 1);
-    // None of them says that it has gone: they are waited for a little.
-    stage.pass(Duration::from_millis(2_000));
-    assert_eq!(stage.connections(), 1);
 }
