@@ -125,9 +125,10 @@ impl<N: Net> Shard<N> {
             link.moved |= pushed;
         }
         if !self.out.is_behind(slot) {
-            return if pushed {
-                self.after_write(slot)
-            };
+            if pushed {
+                self.after_write(slot);
+            }
+            return;
         }
         let written = self.desk.counters.bytes_out;
         let (wrote, missed) = self.out.write_more(slot, &mut self.desk.counters);
