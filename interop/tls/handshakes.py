@@ -1,12 +1,11 @@
-"""TLS itself: versions, names, resumption, ends of every kind, who stalls, certificates that change."""
+"""TLS itself: versions, names, resumption, ends of every kind, who stalls, certificates that cannot be used."""
 
 import asyncio
 import contextlib
 import os
-import signal
 import ssl
 
-from peers import HERE, check, equal, run, soon
+from peers import check, equal, run, soon
 from servers import certificate, folder, refused, server
 
 
@@ -38,7 +37,6 @@ async def main():
             await asyncio.to_thread(resumption, port, a[0])
             await ends(port, a[0])
             await strangers(running, port)
-            await replaced(running, place, port, a, b)
         await mistakes(place, a, b)
 
 
@@ -183,39 +181,6 @@ async def strangers(running, port):
             break
         await asyncio.sleep(0.1)
     equal("no connection of theirs is left", max(running.descriptors(), before), before)
-
-
-async def replaced(running, place, port, a, b):
-    (place / "old.pem").write_bytes(a[0].read_bytes())
-    stays, stays_writer = await dial(port, trusting(a[0]))
-    other = place / "other"
-    other.mkdir()
-    c = certificate(other, "a", "a.test", "localhost")
-    a[1].write_bytes(c[1].read_bytes())
-    a[0].write_bytes(c[0].read_bytes())
-    running.process.send_signal(signal.SIGHUP)
-    fresh = trusting(c[0])
-    for _ in range(100):
-        with contextlib.suppress(ssl.SSLError):
-            status, _ = await ask(port, fresh)
-            break
-        await asyncio.sleep(0.1)
-    else:
-        raise AssertionError("new handshakes do not see the certificate that was replaced")
-    equal("a certificate that is replaced is seen by new handshakes", status, 200)
-    equal("and the other name's is as it was", (await ask(port, trusting(b[0]), "b.test"))[0], 200)
-    stays_writer.write(b"GET /healthz HTTP/1.1\r\nHost: a.test\r\n\r\n")
-    check("and who was there stays", b" 200 " in await soon(stays.readline(), "an answer"))
-    stays_writer.close()
-    a[0].write_text("nonsense")
-    running.process.send_signal(signal.SIGHUP)
-    for _ in range(100):
-        if "stay as they were" in running.log.read_text():
-            break
-        await asyncio.sleep(0.1)
-    check("one that cannot be used is told in the log", "stay as they were" in running.log.read_text())
-    equal("and changes nothing", (await ask(port, fresh))[0], 200)
-    a[0].write_bytes(c[0].read_bytes())
 
 
 async def mistakes(place, a, b):

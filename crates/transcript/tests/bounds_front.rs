@@ -1,6 +1,8 @@
 //! What somebody costs who has not shown for whom he acts: places by address, time and bytes, bodies; and rules that
 //! change while everybody is here.
 
+#![allow(clippy::unwrap_used, reason = "in a test that is how it fails")]
+
 mod common;
 
 use carrier::{Gate, Network, Origins, Rules};
@@ -261,7 +263,7 @@ fn no_more_are_accepted_in_a_second_than_may_be() {
         stage.pass(Duration::from_secs(1));
         assert_eq!(stage.counters().accepted, (100 + second * 100).min(350), "second {second}");
     }
-    let answered = all.iter_mut().map(|p| p.statuses()).filter(|s| *s == [200]).count();
+    let answered = all.iter_mut().map(Peer::statuses).filter(|s| *s == [200]).count();
     assert_eq!(answered, 350, "who had to wait is served all the same");
 }
 
