@@ -356,6 +356,37 @@ fn a_new_connection_for_each_message_gains_nothing() {
     assert_eq!(all, [202, 202, 429], "time does");
 }
 
+#[test]
+fn neither_does_a_new_socket_however_the_last_one_ended() {
+    let mut plan = plan();
+    plan.limits.publish_rate = Some((1, 5));
+    let mut stage = Stage::build(plan);
+    // It was here before, and has said nothing.
+    let idle = Ws::open(stage.house.sim.connect_from(ip("192.0.2.3"), 0), "/");
+    let mut ear = Ws::open(stage.connect(), "/c/tea");
+    for (address, end) in [("192.0.2.1", "close"), ("192.0.2.2", "finish"), ("192.0.2.3", "vanish")] {
+        let mut heard = 0;
+        for _ in 0..4 {
+            let ws = Ws::open(stage.house.sim.connect_from(ip(address), 0), "/");
+            stage.settle();
+            ear.heard();
+            (0..10).for_each(|n| ws.say(&format!(r#"{{"event":"tea","payload":{n}}}"#)));
+            stage.settle();
+            heard += ear.texts().len();
+            match end {
+                "close" => ws.close(),
+                "finish" => ws.peer.finish(),
+                _ => {
+                    ws.peer.vanish();
+                    idle.peer.vanish();
+                }
+            }
+            stage.settle();
+        }
+        assert_eq!(heard, 5, "{end}");
+    }
+}
+
 const HEADS: [&str; 3] =
     ["Content-Length: 1000000", "Transfer-Encoding: chunked", "Content-Length: 9\r\nExpect: 100-continue"];
 
