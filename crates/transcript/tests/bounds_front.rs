@@ -519,8 +519,18 @@ fn whose_token_is_gone_is_ended_and_the_others_stay() {
     assert_eq!(alive(&mut stage), [false, false, false, false, true, true]);
     authority.replace(Vec::new(), None);
     replace(&mut stage, limits, Gate::loopback());
-    assert_eq!(alive(&mut stage)[..5], [false; 5], "who acts for nobody goes as well when nobody may");
+    assert_eq!(
+        alive(&mut stage),
+        [false, false, false, false, false, true],
+        "who acted for nobody goes as well"
+    );
     assert_eq!(stage.closed(CloseReason::Unauthorized), 5);
+    stage.pass(Duration::from_secs(11));
+    assert_eq!(
+        (stage.sessions(), stage.closed(CloseReason::Unauthorized)),
+        (0, 6),
+        "who might have stayed so may not"
+    );
 }
 
 #[test]
