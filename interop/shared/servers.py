@@ -15,6 +15,13 @@ from pathlib import Path
 from peers import check, soon
 
 BINARY = os.environ["CHAPPE_BINARY"]
+# The admin listener has a port of its own, which the next server would want as well.
+ENVIRONMENT = {
+    **os.environ,
+    "RUST_BACKTRACE": "1",
+    "CHAPPE_LOG": "info,carrier=debug",
+    "CHAPPE__ADMIN__ADDRESS": "off",
+}
 START = 20.0
 STOP = 10.0
 
@@ -75,7 +82,7 @@ async def server(place, config, *, before=(), environment=None, **options):
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env={**os.environ, "RUST_BACKTRACE": "1", "CHAPPE_LOG": "info,carrier=debug", **(environment or {})},
+            env={**ENVIRONMENT, **(environment or {})},
             **options,
         )
     running = Server(process, place)
@@ -101,6 +108,7 @@ async def refused(place, config):
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        env={**ENVIRONMENT, "CHAPPE_LOG": "warn"},
     )
     try:
         _, said = await soon(process.communicate(), "a server that does not start", START)

@@ -18,7 +18,7 @@ os.execvp(command[0], command)
 
 
 def config(*names):
-    return "insecure = true\n" + "".join(f'[[listener]]\naddress = "systemd:{name}"\nhosts = ["localhost"]\n' for name in names)
+    return "insecure = true\nadmin.address = \"off\"\n" + "".join(f'[[listener]]\naddress = "systemd:{name}"\nhosts = ["localhost"]\n' for name in names)
 
 
 async def main():
