@@ -70,9 +70,9 @@ class Rooms(Socket):
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def enter(cls, path="/", fenced=True, **options):
+    async def enter(cls, path="/", fenced=True, at=f"ws://{HERE}", **options):
         options.setdefault("max_size", 4 << 20)
-        async with connect(f"ws://{HERE}{path}", proxy=None, **options) as ws:
+        async with connect(f"{at}{path}", proxy=None, **options) as ws:
             peer = cls(ws)
             peer.greeting = await peer.hear("the greeting")
             peer.fence = fresh("fence")
@@ -153,13 +153,13 @@ class Stream:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, path, *words):
+    async def open(cls, path, *words, at=f"http://{HERE}"):
         """Ready when the head is there: then the channels are joined.
 
         curl holds back what `-i` prints until there is a body; `-D -` it prints at once.
         """
         program = await asyncio.create_subprocess_exec(
-            *("curl", "-sSN", "-D", "-", "--noproxy", "*", *words, url(path)),
+            *("curl", "-sSN", "-D", "-", "--noproxy", "*", *words, at + path),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             limit=8 << 20,

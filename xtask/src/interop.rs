@@ -3,7 +3,7 @@
 //! Every folder of `interop/` but `shared` is a suite: it gets a server of its own, and its scripts, `*.py` and
 //! `*.cjs`, run one after another against it. A script finds the server by `CHAPPE_PORT` and `CHAPPE_ADMIN_PORT`, the
 //! program by `CHAPPE_BINARY`, a browser by `CHAPPE_BROWSER`; it says `ok …` for each thing it checked, and ends with
-//! anything but 0 when one was not so.
+//! anything but 0 when one was not so. One that needs a server of its own configuration starts it itself.
 
 pub(crate) mod server;
 
@@ -17,6 +17,8 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 const TIME_FOR_A_SCRIPT: Duration = Duration::from_secs(60);
+/// In a suite's folder: the programs it needs beyond `curl`, and the packages they are in.
+const PACKAGES: &str = "packages";
 /// The folder that is no suite.
 const SHARED: &str = "shared";
 
@@ -77,6 +79,12 @@ impl Kitchen {
         if scripts.is_empty() {
             report.step(&title, || Err(Trouble::new("no such script", "scripts end in .py or .cjs")));
             return;
+        }
+        if let Ok(wanted) = fs::read_to_string(folder.join(PACKAGES)) {
+            let log = report.log(&format!("{title} packages"));
+            if !report.step(&format!("{title}: packages"), || machine::programs(&wanted, &log)) {
+                return report.skip(&title, "what it needs did not come about");
+            }
         }
         let log = report.log(&format!("{title} server"));
         let mut server = None;

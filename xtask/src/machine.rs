@@ -72,6 +72,21 @@ pub(crate) fn chromium(report: &mut Report) -> Option<PathBuf> {
     })
 }
 
+/// Programs that some checks need: `PROGRAM PACKAGE` in a line each.
+pub(crate) fn programs(wanted: &str, log: &Path) -> Result<String, Trouble> {
+    let mut added = Vec::new();
+    for (program, package) in wanted.lines().filter_map(|line| line.split_once(' ')) {
+        // Some lie where only root looks.
+        let mut look = Command::new("sh");
+        look.args(["-c", "PATH=$PATH:/usr/sbin:/usr/local/sbin; command -v \"$0\"", program]);
+        if !report::works(&mut look) {
+            apt(package, log)?;
+            added.push(package);
+        }
+    }
+    Ok(remark(&added))
+}
+
 /// The Python clients.
 pub(crate) fn python(root: &Path, report: &mut Report) -> Option<Python> {
     let log = report.log("python packages");

@@ -22,6 +22,8 @@ impl Ledger {
 
     pub(crate) fn keep(&mut self, address: IpAddr, left: Allowance, rate: (u32, u32), now: Time) {
         let address = household(address);
+        // Somebody who has been here for long, and has spent nothing, gives nothing back to those who have.
+        let left = self.0.get(&address).map_or(left, |before| left.or_less(*before, rate, now));
         if left.is_full(rate, now) {
             self.0.remove(&address);
             return;
@@ -52,6 +54,17 @@ mod tests {
         assert!(ledger.left(address).has(rate, Time(100)));
         ledger.keep(address, left, rate, Time(100));
         assert!(ledger.0.is_empty());
+    }
+
+    #[test]
+    fn who_has_spent_nothing_gives_nothing_back_to_others() {
+        let (mut ledger, rate) = (Ledger::default(), (10, 1));
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let (idle, mut spent) = (ledger.left(address), ledger.left(address));
+        assert!(spent.take(rate, Time(0)));
+        ledger.keep(address, spent, rate, Time(0));
+        ledger.keep(address, idle, rate, Time(0));
+        assert!(!ledger.left(address).has(rate, Time(50)));
     }
 
     #[test]

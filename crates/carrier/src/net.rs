@@ -51,6 +51,11 @@ pub trait Stream: Read + Write + Send {
         false
     }
 
+    /// Whether the stream itself knows that its peer says no more: nobody reports that, so it is read to its end.
+    fn is_at_end(&self) -> bool {
+        false
+    }
+
     /// Whether a handshake is still being made, of which each step is costly.
     fn is_opening(&self) -> bool {
         false

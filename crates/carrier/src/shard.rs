@@ -24,7 +24,7 @@ mod tick;
 
 use crate::door::{Doors, HandedOver};
 use crate::ledger::Ledger;
-use crate::link::Link;
+use crate::link::{Link, Speech};
 use crate::net::{Net, Ready};
 use crate::proxy::Network;
 use crate::rules::{Rulebook, Rules};
@@ -448,6 +448,11 @@ impl<N: Net> Shard<N> {
                 self.end_session(id.slot, CloseReason::Unauthorized, None);
             }
         }
+        // Who might have stayed without authenticating perhaps may not any more.
+        let lasting = |l: &Link| !matches!(l.speech, Speech::Http(_) | Speech::Closing);
+        let links = self.links.iter().filter(|(_, l)| lasting(l));
+        let links: Vec<_> = links.filter_map(|(slot, _)| u32::try_from(slot).ok()).collect();
+        links.into_iter().for_each(|slot| self.limit_stranger(slot));
     }
 
     fn birth(&mut self) -> u32 {

@@ -34,6 +34,12 @@ impl Allowance {
         self.level(rate, now) == u64::from(rate.1) * 1000
     }
 
+    /// What is left when the same is told by two: the less of it.
+    #[must_use]
+    pub fn or_less(self, other: Self, rate: (u32, u32), now: Time) -> Self {
+        if other.level(rate, now) < self.level(rate, now) { other } else { self }
+    }
+
     /// Takes one message out, at `per_second` with bursts of `burst`. `false`: there is none.
     pub fn take(&mut self, rate: (u32, u32), now: Time) -> bool {
         let level = self.level(rate, now);

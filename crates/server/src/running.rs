@@ -17,6 +17,7 @@ use node::{Clock, Control, Exchange, StaticTokens};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 
@@ -63,6 +64,8 @@ impl From<io::Error> for StartError {
 /// A server that runs.
 pub struct Running {
     addresses: Vec<Address>,
+    /// The unix sockets that it has made; those of systemd stay systemd's.
+    made: Vec<PathBuf>,
     controls: Controls,
     shards: Vec<JoinHandle<io::Result<()>>>,
     control: Control,
@@ -125,11 +128,9 @@ impl Running {
             let lost = |_| io::Error::other("a shard panicked");
             shard.join().map_err(lost).and_then(|ended| ended)?;
         }
-        for address in &self.addresses {
-            if let Address::Unix(path) = address {
-                // A path that is left behind is replaced at the next start.
-                drop(std::fs::remove_file(path));
-            }
+        for path in &self.made {
+            // A path that is left behind is replaced at the next start.
+            drop(std::fs::remove_file(path));
         }
         let c = self.controls.exchange.totals.read();
         let told = c.closed[CloseReason::Draining.index()];
@@ -146,6 +147,11 @@ impl Running {
 pub fn start(settings: Settings) -> Result<Running, StartError> {
     let open = listeners::open(&settings)?;
     let addresses: Vec<Address> = open.iter().map(|o| o.address.clone()).collect();
+    let made = open.iter().filter_map(|o| match &o.listener.place {
+        Place::Unix(path) => Some(path.clone()),
+        Place::Tcp(_) | Place::Inherited(_) => None,
+    });
+    let made = made.collect();
     let identities: Vec<_> = open.iter().filter_map(|o| o.identities.clone()).collect();
     let clock = Clock::start();
     let dialects = registry::dialects(&settings.dialects);
@@ -181,7 +187,7 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let admin = look.map(|look| look.serve(&control, &exchange, names, clock)).transpose()?;
     let shards = start_shards(open, &wiring, &exchange, clock)?;
     say_where(&addresses, admin, (posture, insecure), shards.len());
-    Ok(Running { addresses, controls, shards, control, admin, paste_lines })
+    Ok(Running { addresses, made, controls, shards, control, admin, paste_lines })
 }
 
 fn say_where(

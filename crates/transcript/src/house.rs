@@ -5,7 +5,7 @@ use crate::sim::{Peer, Sim, SimNet};
 use backplane::Alone;
 use carrier::net::Port;
 use carrier::shard::{PortPlan, Speak, Wiring};
-use carrier::{Doors, Gate, Rules, Shard};
+use carrier::{Doors, Gate, Network, Rules, Shard};
 use dialect::Dialect;
 use model::{Grant, Limits, Pattern, Principal, VHostName};
 use node::exchange::Plan;
@@ -30,6 +30,8 @@ pub struct Blueprint {
     pub authority: Box<dyn Authority>,
     /// The registry.
     pub dialects: Vec<Box<dyn Dialect>>,
+    /// Proxies that say truly for whom they speak.
+    pub proxies: Vec<Network>,
     /// The ports after port 0, which speaks HTTP: kind, and the dialect's place in the registry.
     pub own_ports: Vec<(Port, u8)>,
 }
@@ -45,6 +47,7 @@ impl Blueprint {
             assigned: Vec::new(),
             authority: Box::new(StaticTokens::new(Vec::new(), Some(everybody()))),
             dialects,
+            proxies: Vec::new(),
             own_ports: Vec::new(),
         }
     }
@@ -63,6 +66,8 @@ pub struct House {
     pub sim: Sim,
     /// What the shards share.
     pub exchange: Arc<Exchange>,
+    /// The ports, the rulebook, and the strangers.
+    pub wiring: Arc<Wiring>,
     /// The shards.
     pub shards: Vec<Shard<SimNet>>,
 }
@@ -88,12 +93,14 @@ impl House {
         let speak = std::iter::once(Speak::Http)
             .chain(plan.own_ports.iter().map(|&(_, dialect)| Speak::Own { dialect }));
         let ports = speak.filter_map(|speak| Some(PortPlan { vhost: vhost.clone()?, speak })).collect();
-        let wiring = Arc::new(Wiring::new(plan.dialects, ports, rules));
+        let mut wiring = Wiring::new(plan.dialects, ports, rules);
+        wiring.proxies = plan.proxies;
+        let wiring = Arc::new(wiring);
         let doors = Arc::new(Doors::new(plan.shards));
         let shard =
             |n| Shard::new(sim.net(n), n, Arc::clone(&exchange), Arc::clone(&wiring), Arc::clone(&doors));
         let shards = (0..plan.shards).map(shard).collect();
-        Self { sim, exchange, shards }
+        Self { sim, exchange, wiring, shards }
     }
 
     /// Connects a peer to a port.

@@ -27,6 +27,8 @@ struct Pipe {
     to_peer: VecDeque<u8>,
     /// Bytes `to_peer` may hold.
     room: usize,
+    /// Whom a proxy announces before the first byte.
+    announced: Option<IpAddr>,
     /// Bytes one read of the server gets at most.
     piece: usize,
     server_done: bool,
@@ -97,6 +99,10 @@ impl Stream for SimStream {
     fn finish(&mut self) {
         lock(&self.0).server_done = true;
     }
+
+    fn announced(&self) -> Option<IpAddr> {
+        lock(&self.0).announced
+    }
 }
 
 impl Drop for SimStream {
@@ -144,6 +150,11 @@ impl Peer {
         pipe.server_done && pipe.to_peer.is_empty()
     }
 
+    /// Says as a proxy for whom it speaks, before anything else.
+    pub fn announce(&self, address: IpAddr) {
+        lock(&self.0).announced = Some(address);
+    }
+
     /// From now on the connection takes at most `bytes` that the peer has not read.
     pub fn set_room(&self, bytes: usize) {
         lock(&self.0).room = bytes;
@@ -160,7 +171,7 @@ struct World {
     now: Now,
     ports: Vec<Port>,
     /// By port: connections that wait to be accepted, and datagrams that wait to be received.
-    knocking: BTreeMap<u16, VecDeque<SimStream>>,
+    knocking: BTreeMap<u16, VecDeque<(SimStream, IpAddr)>>,
     datagrams: BTreeMap<u16, VecDeque<(SocketAddr, Vec<u8>)>>,
     /// Ports whose news has not been told.
     news: Vec<u16>,
@@ -186,13 +197,20 @@ impl Sim {
         SimNet { world: self.clone(), first: shard == 0, ports, streams: BTreeMap::new() }
     }
 
-    /// Connects to a port.
+    /// Connects to a port, from this machine.
     #[must_use]
     pub fn connect(&self, port: u16) -> Peer {
+        self.connect_from(Ipv4Addr::LOCALHOST.into(), port)
+    }
+
+    /// Connects to a port from an address.
+    #[must_use]
+    pub fn connect_from(&self, address: IpAddr, port: u16) -> Peer {
         let pipe = Arc::new(Mutex::new(Pipe {
             to_server: VecDeque::new(),
             to_peer: VecDeque::new(),
             room: ROOM,
+            announced: None,
             piece: usize::MAX,
             server_done: false,
             peer_done: false,
@@ -202,7 +220,7 @@ impl Sim {
             refused: false,
         }));
         let mut world = lock(&self.0);
-        world.knocking.entry(port).or_default().push_back(SimStream(Arc::clone(&pipe)));
+        world.knocking.entry(port).or_default().push_back((SimStream(Arc::clone(&pipe)), address));
         world.news.push(port);
         Peer(pipe)
     }
@@ -292,8 +310,7 @@ impl Net for SimNet {
 
     fn accept(&mut self, port: u16) -> io::Result<(SimStream, IpAddr)> {
         let next = lock(&self.world.0).knocking.get_mut(&port).and_then(VecDeque::pop_front);
-        let stream = next.ok_or(io::ErrorKind::WouldBlock)?;
-        Ok((stream, Ipv4Addr::LOCALHOST.into()))
+        Ok(next.ok_or(io::ErrorKind::WouldBlock)?)
     }
 
     fn receive(&mut self, port: u16, into: &mut [u8]) -> io::Result<(usize, SocketAddr)> {

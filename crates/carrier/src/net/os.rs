@@ -11,6 +11,7 @@ use node::Clock;
 use socket2::{Domain, Protocol, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -107,7 +108,16 @@ pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 /// Those of the system: somebody listens there, or something else is in its place.
 pub fn listen_unix(path: &Path) -> io::Result<StdUnixListener> {
     let listener = match StdUnixListener::bind(path) {
-        Err(e) if e.kind() == io::ErrorKind::AddrInUse && is_deserted(path) => {
+        Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
+            // Whatever else has that name is somebody's, and stays.
+            if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
+                return Err(taken(
+                    "something that is no socket is in its place; remove it, or choose another path",
+                ));
+            }
+            if !is_deserted(path) {
+                return Err(taken("another program listens there; stop it, or choose another path"));
+            }
             std::fs::remove_file(path)?;
             StdUnixListener::bind(path)?
         }
@@ -115,6 +125,10 @@ pub fn listen_unix(path: &Path) -> io::Result<StdUnixListener> {
     };
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+fn taken(words: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::AddrInUse, words)
 }
 
 fn is_deserted(path: &Path) -> bool {

@@ -45,6 +45,16 @@ impl Wrapped {
     }
 }
 
+impl Drop for Wrapped {
+    fn drop(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            // Without a goodbye the peer cannot tell an end from a cut. One who is gone already misses nothing.
+            tls.finish();
+            drop(tls.push(&mut self.raw));
+        }
+    }
+}
+
 /// The kernel's part.
 pub(super) enum Bare {
     Tcp(TcpStream),
@@ -262,6 +272,13 @@ impl Stream for Socket {
         match self {
             Self::Tcp(_) | Self::Unix(_) => false,
             Self::Wrapped(w) => w.tls.as_ref().is_some_and(Tls::is_holding),
+        }
+    }
+
+    fn is_at_end(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Wrapped(w) => w.tls.as_ref().is_some_and(Tls::is_at_end),
         }
     }
 

@@ -167,13 +167,20 @@ pub(super) struct Tls {
     session: ServerConnection,
     /// The goodbye has been said; when it is out, nothing more is written.
     over: bool,
+    /// The peer says no more that could be understood.
+    ended: bool,
 }
 
 impl Tls {
     pub(super) fn new(rules: &Arc<ServerConfig>) -> io::Result<Self> {
         let mut session = ServerConnection::new(Arc::clone(rules)).map_err(io::Error::other)?;
         session.set_buffer_limit(Some(HELD));
-        Ok(Self { session, over: false })
+        Ok(Self { session, over: false, ended: false })
+    }
+
+    /// Whether the peer has ended the conversation, though perhaps not the connection.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.ended
     }
 
     pub(super) fn is_opening(&self) -> bool {
@@ -189,17 +196,24 @@ impl Tls {
     pub(super) fn read(&mut self, socket: &mut (impl Read + Write), into: &mut [u8]) -> io::Result<usize> {
         let mut got = 0;
         loop {
-            match self.session.reader().read(into.get_mut(got..).unwrap_or_default()) {
-                Ok(0) => return Ok(got),
-                Ok(n) => got += n,
+            let read = match self.session.reader().read(into.get_mut(got..).unwrap_or_default()) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => match self.take_in(socket) {
-                    Ok(()) => {}
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock && got > 0 => return Ok(got),
-                    Err(e) => return Err(e),
+                    Ok(()) => continue,
+                    Err(e) => Err(e),
                 },
-                // The connection ended without a goodbye: what was said before counts all the same.
-                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(got),
-                Err(e) => return Err(e),
+                // The connection ended without a goodbye.
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+                other => other,
+            };
+            match read {
+                Ok(n) if n > 0 => got += n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && got > 0 => return Ok(got),
+                // What was said before the end counts all the same, and is told first.
+                Ok(_) | Err(_) if got > 0 => {
+                    self.ended = true;
+                    return Ok(got);
+                }
+                ended => return ended,
             }
             if got == into.len() {
                 return Ok(got);

@@ -256,6 +256,8 @@ impl<N: Net> Shard<N> {
         let link = &mut self.links[slot as usize];
         // What the stream itself has read and not given yet is reported by nobody.
         (link.behind, link.stranger, link.readable) = (behind, stranger, true);
+        // What was to be announced has been, where it comes from.
+        link.fresh = false;
         link.asking = Some(Box::new(asking));
         link.pause.asking = true;
         link.unread = unread;
@@ -267,6 +269,9 @@ impl<N: Net> Shard<N> {
             session.add_link(slot);
             link.session = to.slot;
             link.pause.holding = session.holds();
+            if session.principal.as_ref().is_some_and(|p| !p.is_anonymous()) {
+                link.stranger = None;
+            }
             // It is not needed any more. Somebody else's code may run there.
             self.guard(move || drop(conversation));
             request.lend(|r| self.converse(to.slot, Some(id), |c, turn| c.on_frame(Frame::Request(r), turn)));

@@ -118,15 +118,16 @@ impl<N: Net> Shard<N> {
 
     /// A link can be written again.
     pub(super) fn write_more(&mut self, slot: u32) {
-        match self.out.push(slot) {
-            Ok(pushed) => {
-                if let Some(link) = self.links.get_mut(slot as usize) {
-                    link.moved |= pushed;
-                }
-            }
-            Err(_) => return self.note_broken(slot, Some(CloseReason::Gone)),
+        let Ok(pushed) = self.out.push(slot) else {
+            return self.note_broken(slot, Some(CloseReason::Gone));
+        };
+        if let Some(link) = self.links.get_mut(slot as usize) {
+            link.moved |= pushed;
         }
         if !self.out.is_behind(slot) {
+            if pushed {
+                self.after_write(slot);
+            }
             return;
         }
         let written = self.desk.counters.bytes_out;
@@ -157,7 +158,9 @@ impl<N: Net> Shard<N> {
             && let Some(stream) = self.out.hot[slot as usize].stream.as_mut()
         {
             stream.finish();
-            self.set_deadline(slot, self.now.time + LINGER);
+            // What the stream holds back goes out as its peer takes it.
+            let patience = if stream.is_holding() { STALL } else { LINGER };
+            self.set_deadline(slot, self.now.time + patience);
         }
     }
 
@@ -198,6 +201,7 @@ impl<N: Net> Shard<N> {
     pub(super) fn lose_link(&mut self, slot: u32, reason: CloseReason) {
         let Some(link) = self.links.get(slot as usize) else { return };
         let (session, generation) = (link.session, link.generation);
+        self.keep_account(session, slot);
         self.drop_link(slot);
         let Some(s) = self.sessions.get_mut(session as usize) else { return };
         s.drop_link(slot);
@@ -230,6 +234,7 @@ impl<N: Net> Shard<N> {
             }
             self.put_away(turn);
         }
+        self.keep_account(slot, newest);
         let Some(mut session) = self.sessions.try_remove(slot as usize) else { return };
         if session.is_held() {
             let held = session.waits.take();
@@ -238,14 +243,21 @@ impl<N: Net> Shard<N> {
         if session.hearing.is_some() {
             session.vhost.audience.fetch_sub(1, Ordering::Relaxed);
         }
-        if let (Some(rate), Some(link)) = (self.limits.publish_rate, self.links.get(session.link as usize)) {
-            self.ledger.keep(link.address(), session.allowance, rate, self.now.time);
-        }
         self.desk.counters.closed[reason.index()] += 1;
         *self.desk.counters.sessions_of(session.dialect) -= 1;
         self.desk.detach(id, self.now);
         for link in session.links() {
             self.say_goodbye(link, reason, code);
+        }
+    }
+
+    /// Notes what a session has spent under the address of a link of its, before either is gone.
+    pub(super) fn keep_account(&mut self, session: u32, link: u32) {
+        if let Some(rate) = self.limits.publish_rate
+            && let Some(session) = self.sessions.get(session as usize)
+            && let Some(link) = self.links.get(link as usize)
+        {
+            self.ledger.keep(link.address(), session.allowance, rate, self.now.time);
         }
     }
 

@@ -49,7 +49,6 @@ impl<N: Net> Shard<N> {
                 link.readable = true;
                 return;
             }
-            let ended = link.ended;
             // BOUND: a step of a handshake costs as much as thousands of messages.
             if self.out.hot[slot as usize].stream.as_ref().is_some_and(Stream::is_opening) {
                 self.handshakes += 1;
@@ -63,8 +62,14 @@ impl<N: Net> Shard<N> {
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return self.lose_link(slot, CloseReason::Gone),
+                Err(e) => {
+                    if e.kind() == io::ErrorKind::InvalidData {
+                        tracing::debug!(address = %link.peer, error = %e, "a connection ends");
+                    }
+                    return self.lose_link(slot, CloseReason::Gone);
+                }
             };
+            let ended = link.ended || stream.is_at_end();
             self.desk.counters.reads += 1;
             self.desk.counters.bytes_in += n as u64;
             if std::mem::take(&mut link.fresh) {
@@ -99,9 +104,9 @@ impl<N: Net> Shard<N> {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         match link.speech {
             Speech::Http(_) if link.pause.asking => link.ended = true,
-            Speech::Http(_) if !self.out.is_clear(slot) => self.begin_close(slot),
+            Speech::Http(_) if self.out.holds(slot) => self.begin_close(slot),
             // It may still take its last word.
-            Speech::Closing if !self.out.is_clear(slot) => link.ended = true,
+            Speech::Closing if self.out.holds(slot) => link.ended = true,
             Speech::Http(_)
             | Speech::Stream { .. }
             | Speech::WebSocket(_)
@@ -195,6 +200,7 @@ impl<N: Net> Shard<N> {
                 };
                 if std::mem::replace(&mut link.awaited, awaited) != awaited {
                     if let Some(refused) = stopped {
+                        self.desk.counters.rejected += 1;
                         return self.refuse_link(slot, refused);
                     }
                     self.set_deadline(slot, self.now.time + time);

@@ -28,7 +28,9 @@ impl<N: Net> Shard<N> {
         let port = link.port;
         link.pause.asking = true;
         link.asking = Some(Box::new(Asking {
-            keep_alive: manner.keep_alive,
+            // Behind a request to become a WebSocket that is refused come frames, or what somebody has smuggled: the
+            // way there may be no HTTP any more in the eyes of a proxy (T25).
+            keep_alive: manner.keep_alive && manner.websocket_key.is_none(),
             http10: manner.http10,
             is_head: manner.is_head,
             accept_key: manner.websocket_key.map(|k| websocket::accept_key(k).into()),
@@ -241,18 +243,15 @@ impl<N: Net> Shard<N> {
     fn after_response(&mut self, slot: u32, close: bool) {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         let session = std::mem::replace(&mut link.session, crate::link::NONE);
-        let address = link.address();
+        self.keep_account(session, slot);
+        if let Some(session) = self.sessions.get_mut(session as usize) {
+            session.drop_link(slot);
+        }
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
         if link.behind.take().is_some() {
             // The connection is the proxy's again.
             link.stranger = None;
         }
-        if let Some(session) = self.sessions.get_mut(session as usize) {
-            session.drop_link(slot);
-            if let Some(rate) = self.limits.publish_rate {
-                self.ledger.keep(address, session.allowance, rate, self.now.time);
-            }
-        }
-        let Some(link) = self.links.get_mut(slot as usize) else { return };
         // Neither its question nor the holding of a session that it belonged to.
         link.pause = Pause::default();
         if close {

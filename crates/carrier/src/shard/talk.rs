@@ -395,7 +395,7 @@ impl<N: Net> Shard<N> {
         let Some(link) = self.links.get(link as usize) else { return };
         let Some(session) = self.sessions.get(link.session as usize) else { return };
         let (slot, id) = (link.session, session.id);
-        if session.principal.is_some() {
+        if session.principal.is_some() || session.budget.is_some() {
             return;
         }
         let (exchange, vhost, now) = (&self.exchange, &session.vhost.name, self.now);

@@ -85,6 +85,8 @@ impl<N: Net> Shard<N> {
                 let session = link.session;
                 self.end_session(session, CloseReason::TimedOut, None);
             }
+            // Nothing was heard, and nothing said that could be lost: nobody is waited for.
+            Speech::Http(_) if link.fresh => self.drop_link(slot),
             Speech::Http(_) => {
                 if link.awaited != Awaited::Request {
                     let detail = "the request did not come in time";
