@@ -3,13 +3,17 @@
 use crate::cli;
 use crate::ending::fail;
 use server::config::{Config, Listener, LogFormat};
-use server::{Settings, banner, log, start};
+use server::echo::{self, EchoError};
+use server::{Running, Settings, banner, log, start};
+use std::fmt::Write as _;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 /// Runs the server until a signal ends it. 0: it ended cleanly; 1: it could not start or go on; 2: the
 /// configuration is wrong.
 pub(crate) fn serve(options: cli::Serve) -> ExitCode {
+    let echo = options.echo;
     let config = match config(options) {
         Ok(config) => config,
         Err(words) => return fail(2, &words),
@@ -17,12 +21,12 @@ pub(crate) fn serve(options: cli::Serve) -> ExitCode {
     if let Err(words) = log::start(config.log.format, config.log.filter.as_deref().unwrap_or(log::FILTER)) {
         return fail(2, &words);
     }
-    let code = run(&config);
+    let code = run(&config, echo);
     log::settle();
     code
 }
 
-fn run(config: &Config) -> ExitCode {
+fn run(config: &Config, echo: Option<SocketAddr>) -> ExitCode {
     let settings = match Settings::resolve(config) {
         Ok(settings) => settings,
         Err(e) => return fail(2, &e.to_string()),
@@ -35,15 +39,32 @@ fn run(config: &Config) -> ExitCode {
         Ok(running) => running,
         Err(e) => return fail(1, &e.to_string()),
     };
+    let echo = match echo.map(echo::start).transpose() {
+        Ok(echo) => echo,
+        Err(e @ EchoError::Unfit(_)) => return fail(2, &e.to_string()),
+        Err(e @ EchoError::Start(_)) => return fail(1, &e.to_string()),
+    };
     if let Err(e) = server::end_on_signals(&running) {
         return fail(1, &format!("signals cannot be heard: {e}"));
     }
     // Nobody may be reading; the server runs all the same.
-    drop(std::io::stdout().write_all(banner::banner(&running, posture, open).as_bytes()));
-    match running.wait() {
+    let mut banner = banner::banner(&running, posture, open);
+    if let Some(address) = echo.as_ref().and_then(Running::address) {
+        // Writing to a string cannot fail.
+        let _infallible = writeln!(banner, "For conformance tests: ws://{address}{}", echo::PATH);
+    }
+    drop(std::io::stdout().write_all(banner.as_bytes()));
+    let ended = running.wait().and_then(|()| echo.map_or(Ok(()), end));
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(1, &e.to_string()),
     }
+}
+
+/// Ends the echo, which the signals do not reach, after the server itself.
+fn end(echo: Running) -> std::io::Result<()> {
+    echo.exchange().drain();
+    echo.wait()
 }
 
 /// What is written, with the flags laid over it.

@@ -10,6 +10,7 @@ pub mod log;
 mod controls;
 mod listeners;
 mod looks;
+pub mod echo;
 mod running;
 mod signals;
 

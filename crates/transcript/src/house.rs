@@ -30,6 +30,8 @@ pub struct Blueprint {
     pub authority: Box<dyn Authority>,
     /// The registry.
     pub dialects: Vec<Box<dyn Dialect>>,
+    /// Whether WebSocket messages are compressed for those who offer it.
+    pub deflate: bool,
     /// The ports after port 0, which speaks HTTP: kind, and the dialect's place in the registry.
     pub own_ports: Vec<(Port, u8)>,
 }
@@ -45,6 +47,7 @@ impl Blueprint {
             assigned: Vec::new(),
             authority: Box::new(StaticTokens::new(Vec::new(), Some(everybody()))),
             dialects,
+            deflate: false,
             own_ports: Vec::new(),
         }
     }
@@ -88,7 +91,9 @@ impl House {
         let speak = std::iter::once(Speak::Http)
             .chain(plan.own_ports.iter().map(|&(_, dialect)| Speak::Own { dialect }));
         let ports = speak.filter_map(|speak| Some(PortPlan { vhost: vhost.clone()?, speak })).collect();
-        let wiring = Arc::new(Wiring::new(plan.dialects, ports, rules));
+        let mut wiring = Wiring::new(plan.dialects, ports, rules);
+        wiring.deflate = plan.deflate;
+        let wiring = Arc::new(wiring);
         let doors = Arc::new(Doors::new(plan.shards));
         let shard =
             |n| Shard::new(sim.net(n), n, Arc::clone(&exchange), Arc::clone(&wiring), Arc::clone(&doors));
