@@ -109,7 +109,8 @@ fn over(decoder: &mut Decoder, fault: Fault, limits: &Limits) -> Fault {
 fn write_down(item: Item<'_>) -> Said {
     let (opcode, payload) = match item {
         Item::Text(text) => (Opcode::Text, text.as_bytes().to_vec()),
-        Item::Binary(bytes) => (Opcode::Binary, bytes.to_vec()),
+        // Compression is not agreed to here, so nothing compressed comes.
+        Item::Binary(bytes) | Item::Deflated(_, bytes) => (Opcode::Binary, bytes.to_vec()),
         Item::Ping(bytes) => (Opcode::Ping, bytes.to_vec()),
         Item::Pong(bytes) => (Opcode::Pong, bytes.to_vec()),
         Item::Close(None) => (Opcode::Close, Vec::new()),

@@ -374,7 +374,7 @@ impl Peer {
                 Ok(Some(Item::Ping(payload))) => {
                     pongs.extend(words::masked(Opcode::Pong, payload, &mut world.dice));
                 }
-                Ok(Some(Item::Binary(_) | Item::Pong(_) | Item::Close(_))) => {}
+                Ok(Some(Item::Binary(_) | Item::Deflated(..) | Item::Pong(_) | Item::Close(_))) => {}
                 Ok(None) => break,
                 Err(fault) => {
                     world.tally.complain(|| format!("the server broke the WebSocket protocol: {fault:?}"));

@@ -1,9 +1,10 @@
 //! Clients that others wrote, against the built server.
 //!
-//! Every folder of `interop/` but `shared` is a suite: it gets a server of its own, and its scripts, `*.py` and
-//! `*.cjs`, run one after another against it. A script finds the server by `CHAPPE_PORT` and `CHAPPE_ADMIN_PORT`, the
-//! program by `CHAPPE_BINARY`, a browser by `CHAPPE_BROWSER`; it says `ok …` for each thing it checked, and ends with
-//! anything but 0 when one was not so. One that needs a server of its own configuration starts it itself.
+//! Every folder of `interop/` but `shared` is a suite: it gets a server of its own, configured by its `chappe.toml`
+//! where there is one, and its scripts, `*.py` and `*.cjs`, run one after another against it. A script finds the
+//! server by `CHAPPE_PORT` and `CHAPPE_ADMIN_PORT`, the program by `CHAPPE_BINARY`, a browser by `CHAPPE_BROWSER`; it
+//! says `ok …` for each thing it checked, and ends with anything but 0 when one was not so. One that needs a server of
+//! another configuration starts it itself.
 
 pub(crate) mod server;
 
@@ -88,7 +89,9 @@ impl Kitchen {
         }
         let log = report.log(&format!("{title} server"));
         let mut server = None;
-        let started = report.yielding(&format!("{title}: start"), || Server::start(binary, &log));
+        let config = folder.join("chappe.toml");
+        let flags = if config.is_file() { vec!["--config".into(), config.into()] } else { Vec::new() };
+        let started = report.yielding(&format!("{title}: start"), || Server::start(binary, &flags, &log));
         match started {
             Some(running) => server = Some(running),
             None => scripts.iter().for_each(|s| report.skip(&named(&title, s), "no server")),
@@ -161,7 +164,7 @@ impl Kitchen {
 }
 
 /// Waits for a child, up to a moment.
-fn wait(child: &mut Child, time: Duration) -> Option<ExitStatus> {
+pub(crate) fn wait(child: &mut Child, time: Duration) -> Option<ExitStatus> {
     let end = Instant::now() + time;
     loop {
         match child.try_wait() {
@@ -173,7 +176,7 @@ fn wait(child: &mut Child, time: Duration) -> Option<ExitStatus> {
 }
 
 /// Ends a child that leads a group, and the group with it.
-fn end_group(child: &mut Child) {
+pub(crate) fn end_group(child: &mut Child) {
     report::works(Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]));
     // It may have ended by itself meanwhile.
     drop(child.kill());

@@ -4,6 +4,7 @@
 //! What is installed for the checks alone lies in `.tools/`, which git ignores; a `done` file beside each
 //! remembers what it was installed from.
 
+use crate::autobahn::Wstest;
 use crate::cargo::cargo;
 use crate::report::{self, Report, Trouble};
 use std::ffi::OsString;
@@ -141,6 +142,26 @@ pub(crate) fn node(root: &Path, report: &mut Report) -> Option<PathBuf> {
     })
 }
 
+/// The Autobahn test suite's client, installed for this Python 2.7.
+pub(crate) fn autobahn(root: &Path, python: &Path, version: &str, report: &mut Report) -> Option<Wstest> {
+    let log = report.log("autobahn packages");
+    report.yielding("autobahn packages", || {
+        // `pip --target` would not do: one of its packages is a part of another's namespace.
+        let base = root.join(".tools/autobahn");
+        let (program, done) = (base.join("bin/wstest"), base.join("done"));
+        let wanted = format!("{version} {}\n", python.display());
+        if fs::read_to_string(&done).is_ok_and(|was| was == wanted) && program.is_file() {
+            return Ok((String::new(), Wstest { program, base }));
+        }
+        let mut pip = Command::new(python);
+        pip.env("PYTHONUSERBASE", &base).args(["-m", "pip", "install", "--quiet", "--user"]);
+        let suite = format!("autobahntestsuite=={version}");
+        report::run(pip.arg(&suite), &log, "is PyPI reachable?")?;
+        write(&done, &wanted)?;
+        Ok((remark(&[&suite]), Wstest { program, base }))
+    })
+}
+
 /// Debian's python3 has venv but not the pip it would put inside; the package python3-venv brings it.
 /// A Python that is not Debian's gains nothing by it, hence the answer is a yes or a no.
 fn make_venv(folder: &Path, log: &Path) -> bool {
@@ -178,7 +199,7 @@ fn read(path: &Path) -> Result<String, Trouble> {
         .map_err(|e| Trouble::new(format!("{}: {e}", path.display()), "restore it: `git checkout` it"))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Trouble> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Trouble> {
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(path, text))

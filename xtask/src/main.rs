@@ -1,11 +1,12 @@
 //! The kitchen: everything the checks run, as `cargo xtask …`.
 //!
 //! Holds the menu and what each dish is made of. Knows nothing about the server but how its binary is started
-//! (`interop::server`). Read in this order: [`report`], [`machine`], [`tidy`], [`interop`], [`soak`].
+//! (`interop::server`). Read in this order: [`report`], [`machine`], [`tidy`], [`interop`], [`autobahn`], [`soak`].
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person at a terminal")]
 #![allow(clippy::disallowed_methods, reason = "it measures real steps on a real clock")]
 
+mod autobahn;
 mod cargo;
 mod interop;
 mod machine;
@@ -18,11 +19,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const MENU: &str = "\
-cargo xtask test             everything: install what is missing, lint, tidy, tests, interop
+cargo xtask test             everything: install what is missing, lint, tidy, tests, interop, most of Autobahn
 cargo xtask lint             cargo fmt --check, clippy, tidy
 cargo xtask tidy             the house rules and the floors (also a #[test], so `cargo test` is enough)
 cargo xtask interop [NAME]   clients that others wrote, against the built server; NAME is a folder of interop/
                              or folder/script
+cargo xtask autobahn [CASE…] the Autobahn test suite against `chappe serve --echo`; all 517 cases, or those named
+                             as `7.*`; all of them write conformance/
 cargo xtask soak [--minutes N]
                              60 minutes of fuzzing and of a crowd around the server, whose memory is watched
 cargo xtask bless            rewrite the expected lines of transcripts from what happened, docs/metrics.md and the
@@ -42,6 +45,9 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root, &mut report),
         ["interop"] => interop(&root, None, &mut report),
         ["interop", name] => interop(&root, Some(name), &mut report),
+        ["autobahn", ref cases @ ..] => {
+            autobahn::run(&root, if cases.is_empty() { autobahn::ALL } else { cases }, &mut report);
+        }
         ["bless"] => cargo::bless(&root, &mut report),
         ["soak"] => soak::run(&root, SOAK_MINUTES, &mut report),
         ["soak", "--minutes", minutes] => match minutes.parse() {
@@ -81,6 +87,7 @@ fn test(root: &Path, report: &mut Report) {
     lint(root, report);
     cargo::test(root, report);
     interop::run(root, kitchen.as_ref(), None, report);
+    autobahn::run(root, autobahn::QUICK, report);
 }
 
 /// The folder of the workspace: xtask's own folder is directly inside.

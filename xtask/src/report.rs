@@ -27,6 +27,8 @@ enum Outcome {
     Passed(String),
     Failed,
     Skipped(String),
+    /// The machine lacks what nobody can install for it.
+    Lacking(String),
 }
 
 struct Row {
@@ -88,6 +90,16 @@ impl Report {
         });
     }
 
+    /// Says loudly that something was not checked, because of what this machine is: no reason to fail.
+    pub(crate) fn lack(&mut self, name: &str, what: &str) {
+        println!("{name:<34} SKIPPED            {what}");
+        self.rows.push(Row {
+            name: name.to_owned(),
+            outcome: Outcome::Lacking(what.to_owned()),
+            took: Duration::ZERO,
+        });
+    }
+
     /// A new log, empty, for the step of this name.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.logs.join(format!("{}.log", name.replace([' ', '/'], "-")))
@@ -96,17 +108,23 @@ impl Report {
     /// The table. Anything that did not pass fails the whole.
     pub(crate) fn finish(self) -> ExitCode {
         println!("\n{:<34} {:<8} {:>9}", "step", "result", "time");
-        let mut good = true;
+        let (mut good, mut lacking) = (true, 0);
         for row in &self.rows {
             let (result, remark) = match &row.outcome {
                 Outcome::Passed(remark) => ("ok", remark.as_str()),
                 Outcome::Failed => ("FAILED", ""),
                 Outcome::Skipped(why) => ("skipped", why.as_str()),
+                Outcome::Lacking(what) => ("SKIPPED", what.as_str()),
             };
-            good &= matches!(row.outcome, Outcome::Passed(_));
+            good &= matches!(row.outcome, Outcome::Passed(_) | Outcome::Lacking(_));
+            lacking += usize::from(matches!(row.outcome, Outcome::Lacking(_)));
             println!("{:<34} {result:<8} {:>7.1} s  {remark}", row.name, row.took.as_secs_f64());
         }
-        let verdict = if good { "all passed" } else { "NOT ALL PASSED" };
+        let verdict = match (good, lacking) {
+            (true, 0) => "all passed".to_owned(),
+            (true, n) => format!("all passed, BUT {n} SKIPPED"),
+            (false, _) => "NOT ALL PASSED".to_owned(),
+        };
         println!("{:<34} {:<8} {:>7.1} s", verdict, "", self.began.elapsed().as_secs_f64());
         if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }

@@ -6,6 +6,7 @@ use crate::arena::Stretch;
 use crate::http1;
 use crate::strangers::Stranger;
 use crate::websocket;
+use hub::Allowance;
 use model::Time;
 use std::net::{IpAddr, SocketAddr};
 
@@ -59,6 +60,8 @@ pub(crate) struct Asking {
     pub(crate) is_head: bool,
     pub(crate) accept_key: Option<Box<str>>,
     pub(crate) origin: Option<Box<str>>,
+    /// What was agreed to of the extensions that were offered.
+    pub(crate) agreed: Option<websocket::Agreed>,
 }
 
 /// Why a link is not read for the moment. All must be clear for reading to go on.
@@ -109,6 +112,8 @@ pub(crate) struct Link {
     pub(crate) heard: bool,
     /// Something of what waited for a slow reader has been taken since the last look.
     pub(crate) moved: bool,
+    /// How many of its pings may still be answered.
+    pub(crate) pings: Allowance,
     /// Pings that nobody answered.
     pub(crate) unanswered: u8,
     /// What of a request the deadline is for.
@@ -139,6 +144,7 @@ impl Link {
             timer: None,
             heard: false,
             moved: false,
+            pings: Allowance::default(),
             unanswered: 0,
             awaited: Awaited::Request,
             readable: false,

@@ -30,6 +30,7 @@ use crate::proxy::Network;
 use crate::rules::{Rulebook, Rules};
 use crate::session::Session;
 use crate::strangers::Strangers;
+use crate::websocket::{Deflater, Inflater};
 use crate::wheel::{Timer, Wheel};
 use dialect::{Dialect, Turn};
 use hashbrown::HashMap;
@@ -89,14 +90,16 @@ pub struct Wiring {
     pub proxies: Vec<Network>,
     /// Who has not been authenticated.
     pub strangers: Arc<Strangers>,
+    /// Whether WebSocket messages are compressed for peers that offer it.
+    pub deflate: bool,
 }
 
 impl Wiring {
-    /// These dialects at these ports, under these rules, and no proxies.
+    /// These dialects at these ports, under these rules; no proxies, nothing compressed.
     #[must_use]
     pub fn new(dialects: Vec<Box<dyn Dialect>>, ports: Vec<PortPlan>, rules: Rules) -> Self {
         let rulebook = Rulebook::new(rules);
-        Self { dialects, ports, rulebook, proxies: Vec::new(), strangers: Arc::default() }
+        Self { dialects, ports, rulebook, proxies: Vec::new(), strangers: Arc::default(), deflate: false }
     }
 }
 
@@ -128,6 +131,11 @@ pub struct Shard<N: Net> {
     slice_end: usize,
     handed: usize,
     scratch: Vec<u8>,
+    /// Makes messages smaller, for those who agreed to it, and whole again.
+    deflater: Deflater,
+    inflater: Inflater,
+    /// Bytes inflated for the link that is being read.
+    inflated: usize,
     events: Vec<Ready>,
     /// Links that have more to be read, though nobody will report it.
     ready: VecDeque<u32>,
@@ -242,6 +250,9 @@ impl<N: Net> Shard<N> {
             slice_end: 0,
             handed: 0,
             scratch: vec![0; SCRATCH],
+            deflater: Deflater::default(),
+            inflater: Inflater::default(),
+            inflated: 0,
             events: Vec::new(),
             ready: VecDeque::new(),
             held: Vec::new(),

@@ -1,25 +1,28 @@
 //! WebSocket messages out of bytes and into bytes (RFC 6455), for the server and, in tests and loads, the
 //! client.
 //!
-//! Holds the decoder, and below it frame headers, masking, UTF-8 that arrives in pieces, and the encoders.
-//! Refuses to know sockets, clocks and the handshake; no extension is known, so no reserved bit is ever
-//! right.
+//! Holds the decoder, and below it frame headers, masking, UTF-8 that arrives in pieces, the encoders, and the one
+//! extension that is known, permessage-deflate (RFC 7692). Refuses to know sockets, clocks and the handshake.
 
 #![warn(clippy::indexing_slicing)]
 
+mod deflate;
 mod encode;
 mod mask;
 mod message;
+mod offers;
 mod wire;
 
+pub use deflate::{Deflater, Inflater, WORTH_DEFLATING};
 pub use encode::{accept_key, close, frame, header, masked};
+pub use offers::Agreed;
 pub use wire::Opcode;
 
 use mask::unmask;
 use message::{Lent, Partial};
-use model::Limits;
+use model::{Limits, Unit};
 use std::ops::Range;
-use wire::Header;
+use wire::{Header, Manner};
 
 /// Which end of the connection this is (RFC 6455 §5.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +40,8 @@ pub enum Item<'b> {
     Text(&'b str),
     /// A binary message.
     Binary(&'b [u8]),
+    /// A whole message that is compressed, for [`Inflater::open`]. Comes only where that was agreed to.
+    Deflated(Unit, &'b [u8]),
     /// To be answered by a pong of the same bytes (RFC 6455 §5.5.2).
     Ping(&'b [u8]),
     /// The answer to a ping, or a sign of life.
@@ -51,7 +56,9 @@ impl Item<'_> {
     pub fn weight(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
-            Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes.len(),
+            Self::Binary(bytes) | Self::Deflated(_, bytes) | Self::Ping(bytes) | Self::Pong(bytes) => {
+                bytes.len()
+            }
             Self::Close(said) => said.map_or(0, |(_, words)| words.len()),
         }
     }
@@ -74,11 +81,12 @@ const fn breach(detail: &'static str) -> Fault {
 const NOT_UTF8: Fault = Fault { code: 1007, detail: "text that is not UTF-8" };
 const TOO_LARGE: Fault = Fault { code: 1009, detail: "the message is too large" };
 
-/// Reads the messages of one connection, one after the other. An idle one is an empty pointer and two flags.
+/// Reads the messages of one connection, one after the other. An idle one is an empty pointer and three flags.
 #[derive(Debug)]
 pub struct Decoder {
     partial: Option<Box<Partial>>,
     role: Role,
+    agreed: Option<Agreed>,
     /// A close came, or a fault: nothing that follows is read.
     over: bool,
 }
@@ -86,9 +94,9 @@ pub struct Decoder {
 /// An item that was found, before it is borrowed.
 enum Found {
     /// Its payload lies, unmasked, in the input.
-    Here(Opcode, Range<usize>),
+    Here(Header, Range<usize>),
     /// A control frame whose payload was kept.
-    KeptControl(Opcode),
+    KeptControl(Header),
     /// A message that was kept.
     KeptMessage,
 }
@@ -97,7 +105,26 @@ impl Decoder {
     /// A decoder at the beginning of a connection.
     #[must_use]
     pub fn new(role: Role) -> Self {
-        Self { partial: None, role, over: false }
+        Self { partial: None, role, agreed: None, over: false }
+    }
+
+    /// The same, on a connection whose messages may be compressed.
+    #[must_use]
+    pub fn agreeing(self, agreed: Option<Agreed>) -> Self {
+        Self { agreed, ..self }
+    }
+
+    /// What holds for messages that are compressed, if they may be.
+    #[must_use]
+    pub fn agreed(&self) -> Option<Agreed> {
+        self.agreed
+    }
+
+    /// Takes the decoder away, and leaves one that stands where no message has begun.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let fresh = Self::new(self.role).agreeing(self.agreed);
+        std::mem::replace(self, fresh)
     }
 
     /// Takes bytes from `input[*at..]`, at most one item, and moves `*at` past them. `None`: all is taken,
@@ -133,8 +160,8 @@ impl Decoder {
         };
         let Self { partial, over, .. } = self;
         let item = match found {
-            Found::Here(opcode, range) => item(opcode, input.get(range).unwrap_or_default()),
-            Found::KeptControl(opcode) => item(opcode, partial.as_deref().map_or(&[], Partial::control)),
+            Found::Here(header, range) => item(&header, input.get(range).unwrap_or_default()),
+            Found::KeptControl(header) => item(&header, partial.as_deref().map_or(&[], Partial::control)),
             Found::KeptMessage => {
                 Ok(partial.as_deref().and_then(Partial::message).unwrap_or(Item::Binary(&[])))
             }
@@ -172,7 +199,7 @@ impl Decoder {
                 None => return Ok(None),
                 Some(header) if header.opcode.is_control() => {
                     partial.lent = Lent::Control;
-                    return Ok(Some(Found::KeptControl(header.opcode)));
+                    return Ok(Some(Found::KeptControl(header)));
                 }
                 Some(header) if header.fin => {
                     partial.lent = Lent::Message;
@@ -187,17 +214,18 @@ impl Decoder {
     fn header(&mut self, input: &[u8], at: &mut usize) -> Result<Option<Header>, Fault> {
         let rest = input.get(*at..).unwrap_or_default();
         let within = self.partial.as_ref().is_some_and(|partial| partial.is_in_message());
+        let manner = Manner { role: self.role, within, deflates: self.agreed.is_some() };
         let parsed = match &mut self.partial {
             Some(partial) if !partial.cut.is_empty() => {
                 let before = partial.cut.len();
                 partial.cut.fill(rest);
-                Header::parse(partial.cut.bytes(), self.role, within)?.map(|(header, size)| {
+                Header::parse(partial.cut.bytes(), manner)?.map(|(header, size)| {
                     partial.cut.clear();
                     (header, size.saturating_sub(before))
                 })
             }
             partial => {
-                let parsed = Header::parse(rest, self.role, within)?;
+                let parsed = Header::parse(rest, manner)?;
                 if parsed.is_none() && !rest.is_empty() {
                     partial.get_or_insert_default().cut.fill(rest);
                 }
@@ -214,17 +242,19 @@ fn here(header: &Header, input: &mut [u8], at: &mut usize, limits: &Limits) -> R
     let is_item = header.opcode.is_control() || (header.fin && header.opcode != Opcode::Continuation);
     let range = *at..at.saturating_add(header.length);
     let Some(payload) = input.get_mut(range.clone()).filter(|_| is_item) else { return Ok(None) };
-    if header.length > limits.message_bytes && !header.opcode.is_control() {
+    if header.length > message::longest(header.deflated, limits) && !header.opcode.is_control() {
         return Err(TOO_LARGE);
     }
     unmask(payload, header.key);
     *at = range.end;
-    Ok(Some(Found::Here(header.opcode, range)))
+    Ok(Some(Found::Here(*header, range)))
 }
 
 /// The item that a payload holds.
-fn item(opcode: Opcode, payload: &[u8]) -> Result<Item<'_>, Fault> {
-    match opcode {
+fn item<'b>(header: &Header, payload: &'b [u8]) -> Result<Item<'b>, Fault> {
+    match header.opcode {
+        Opcode::Text if header.deflated => Ok(Item::Deflated(Unit::Text, payload)),
+        Opcode::Binary if header.deflated => Ok(Item::Deflated(Unit::Binary, payload)),
         Opcode::Text => simdutf8::basic::from_utf8(payload).map(Item::Text).map_err(|_| NOT_UTF8),
         Opcode::Binary | Opcode::Continuation => Ok(Item::Binary(payload)),
         Opcode::Ping => Ok(Item::Ping(payload)),

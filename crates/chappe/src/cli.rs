@@ -16,6 +16,7 @@ pub(crate) use subscribe::{Format, Subscribe};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// What people may want to see at the end of `chappe --help`.
@@ -91,6 +92,11 @@ pub(crate) struct Serve {
     /// Let anybody in who reaches a listener beyond this machine
     #[arg(long)]
     pub(crate) insecure: bool,
+
+    /// For conformance tests: serve a WebSocket echo at /echo there, on this machine only, compressing for clients that
+    /// offer it
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) echo: Option<SocketAddr>,
 
     /// What to log, as `info` or `carrier=debug` [default: info]
     #[arg(long, value_name = "FILTER", env = "CHAPPE_LOG")]

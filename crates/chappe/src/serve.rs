@@ -3,7 +3,9 @@
 use crate::ending::fail;
 use crate::{cli, config};
 use server::config::{Listener, LogFormat, Problems};
-use server::{Settings, banner, log, start, supervisor};
+use server::echo::{self, EchoError};
+use server::{Running, Settings, banner, log, start, supervisor};
+use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -35,18 +37,34 @@ fn run(settings: Settings, options: cli::Serve) -> ExitCode {
         Ok(running) => running,
         Err(e) => return fail(1, &e.to_string()),
     };
+    let echo = match options.echo.map(echo::start).transpose() {
+        Ok(echo) => echo,
+        Err(e @ EchoError::Unfit(_)) => return fail(2, &e.to_string()),
+        Err(e @ EchoError::Start(_)) => return fail(1, &e.to_string()),
+    };
     let again = move || configured(&options).map_err(|problems| config::complain(&problems));
     let heard = server::end_on_signals(&running);
     if let Err(e) = heard.and_then(|()| server::reload_on_signal(&running, before, again)) {
         return fail(1, &format!("signals cannot be heard: {e}"));
     }
     // Nobody may be reading; the server runs all the same.
-    drop(std::io::stdout().write_all(banner::banner(&running, posture, open).as_bytes()));
+    let mut banner = banner::banner(&running, posture, open);
+    if let Some(address) = echo.as_ref().and_then(Running::address) {
+        // Writing to a string cannot fail.
+        let _infallible = writeln!(banner, "For conformance tests: ws://{address}{}", echo::PATH);
+    }
+    drop(std::io::stdout().write_all(banner.as_bytes()));
     supervisor::ready();
-    match running.wait() {
+    match running.wait().and_then(|()| echo.map_or(Ok(()), end)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(1, &e.to_string()),
     }
+}
+
+/// Ends the echo, which the signals do not reach, after the server itself.
+fn end(echo: Running) -> std::io::Result<()> {
+    echo.exchange().drain();
+    echo.wait()
 }
 
 /// What is configured, with the flags laid over it.

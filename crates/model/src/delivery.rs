@@ -65,6 +65,11 @@ impl fmt::Debug for Form {
 pub enum Framing {
     /// A WebSocket data frame.
     WebSocket,
+    /// A WebSocket data frame whose payload is compressed where that makes it shorter (RFC 7692).
+    Deflated {
+        /// How far it refers back: at most `2^window_bits` bytes.
+        window_bits: u8,
+    },
     /// A chunk of an HTTP/1.1 body.
     Chunk,
     /// As it is: a datagram, or the body of a response that ends with its connection.
@@ -168,12 +173,15 @@ mod tests {
             (&A, Framing::WebSocket),
             (&A, Framing::Chunk),
             (&B, Framing::WebSocket),
+            (&A, Framing::Deflated { window_bits: 15 }),
+            (&A, Framing::Deflated { window_bits: 9 }),
+            (&A, Framing::Deflated { window_bits: 15 }),
         ] {
             d.form(form, framing, |_| {
                 made += 1;
                 Some(Bytes::new())
             });
         }
-        assert_eq!(made, 3);
+        assert_eq!(made, 5);
     }
 }

@@ -29,6 +29,12 @@ pub struct Limits {
     pub head_lines: usize,
     /// Fragments of one WebSocket message (tiny fragments cost more than their bytes).
     pub fragments: u32,
+    /// What a compressed WebSocket message may inflate to before the session acts for anybody: a stranger's bomb does
+    /// not get far.
+    pub strangers_inflated_bytes: usize,
+    /// Pings answered on one WebSocket in a second, and how many at once; more are no sign of life but work. Clients
+    /// ping every few seconds; test suites ten times at once.
+    pub ping_rate: (u32, u32),
     /// Channels one session may join. Joining looks at those it has joined, so this is never unbounded.
     pub channels_per_session: u32,
     /// Time for a request's head to arrive, and for the next request on a kept connection.
@@ -81,6 +87,8 @@ impl Default for Limits {
             head_bytes: 16 << 10,
             head_lines: 64,
             fragments: 1024,
+            strangers_inflated_bytes: 64 << 10,
+            ping_rate: (10, 20),
             channels_per_session: 10_000,
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),

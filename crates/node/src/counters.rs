@@ -124,6 +124,10 @@ counters! {
         delivered,
         /// Forms encoded.
         encoded,
+        /// WebSocket messages compressed, each for all who hear it so.
+        deflated,
+        /// Bytes that compressed messages were inflated to.
+        bytes_inflated,
         /// Writes to sockets.
         writes,
         /// Bytes the kernel took.

@@ -11,6 +11,7 @@ pub mod supervisor;
 mod controls;
 mod listeners;
 mod looks;
+pub mod echo;
 mod running;
 mod signals;
 

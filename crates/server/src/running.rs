@@ -145,6 +145,12 @@ impl Running {
 /// # Errors
 /// When an address that was asked for is taken, or the system refuses threads or sockets.
 pub fn start(settings: Settings) -> Result<Running, StartError> {
+    let dialects = registry::dialects(&settings.dialects);
+    start_with(settings, dialects)
+}
+
+/// Starts a server that speaks these dialects, whatever the registry says.
+pub(crate) fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) -> Result<Running, StartError> {
     let open = listeners::open(&settings)?;
     let addresses: Vec<Address> = open.iter().map(|o| o.address.clone()).collect();
     let made = open.iter().filter_map(|o| match &o.listener.place {
@@ -154,7 +160,6 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let made = made.collect();
     let identities: Vec<_> = open.iter().filter_map(|o| o.identities.clone()).collect();
     let clock = Clock::start();
-    let dialects = registry::dialects(&settings.dialects);
     let paste_lines = paste_lines(&dialects, &addresses);
     let authority = Arc::new(StaticTokens::new(settings.tokens.clone(), settings.anonymous.clone()));
     let listeners = open.iter().map(|o| o.listener.place.clone()).collect();
@@ -162,7 +167,7 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
         limits: settings.limits.clone(),
         gates: open.iter().map(|o| o.listener.gate.clone()).collect(),
     };
-    let proxies = settings.proxies.clone();
+    let (proxies, deflate) = (settings.proxies.clone(), settings.deflate);
     let control = Control::start()?;
     let look = settings.admin.clone().map_or(Ok(None), |admin| Look::open(admin, &control))?;
     let (posture, insecure) = (settings.posture, settings.open);
@@ -173,7 +178,7 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     });
     let names = dialects.iter().map(|d| d.name()).collect();
     let mut wiring = Wiring::new(dialects, ports.collect(), rules);
-    wiring.proxies = proxies;
+    (wiring.proxies, wiring.deflate) = (proxies, deflate);
     let wiring = Arc::new(wiring);
     let seen = Arc::new(Mutex::new(looks(&identities)));
     let controls = Controls {

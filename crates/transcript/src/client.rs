@@ -246,7 +246,8 @@ impl Client {
                 Ok(Some(Item::Ping(payload))) => {
                     websocket::masked(&mut self.reply, Opcode::Pong, payload, MASK);
                 }
-                Ok(Some(Item::Pong(_))) => {}
+                // Compression is not offered here, so nothing compressed comes.
+                Ok(Some(Item::Pong(_) | Item::Deflated(..))) => {}
                 Ok(Some(Item::Close(said))) => {
                     let payload = said.map(|(code, _)| code.to_be_bytes());
                     let payload = payload.as_ref().map_or(&[][..], |code| code);

@@ -32,6 +32,8 @@ pub struct Blueprint {
     pub dialects: Vec<Box<dyn Dialect>>,
     /// Proxies that say truly for whom they speak.
     pub proxies: Vec<Network>,
+    /// Whether WebSocket messages are compressed for those who offer it.
+    pub deflate: bool,
     /// The ports after port 0, which speaks HTTP: kind, and the dialect's place in the registry.
     pub own_ports: Vec<(Port, u8)>,
 }
@@ -48,6 +50,7 @@ impl Blueprint {
             authority: Box::new(StaticTokens::new(Vec::new(), Some(everybody()))),
             dialects,
             proxies: Vec::new(),
+            deflate: false,
             own_ports: Vec::new(),
         }
     }
@@ -95,6 +98,7 @@ impl House {
         let ports = speak.filter_map(|speak| Some(PortPlan { vhost: vhost.clone()?, speak })).collect();
         let mut wiring = Wiring::new(plan.dialects, ports, rules);
         wiring.proxies = plan.proxies;
+        wiring.deflate = plan.deflate;
         let wiring = Arc::new(wiring);
         let doors = Arc::new(Doors::new(plan.shards));
         let shard =

@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::peers::{Http as Peer, Ws};
+use carrier::websocket::Opcode;
+use common::peers::{Heard, Http as Peer, Ws, frame};
 use common::stage::Stage;
 use http_dialect::Http;
-use model::{Pattern, SlowPolicy};
+use model::{CloseReason, Pattern, SlowPolicy};
 use node::ChannelPolicy;
 use rooms_dialect::Rooms;
 use std::time::Duration;
@@ -98,4 +99,43 @@ fn windows_without_members_are_bounded_together_and_the_oldest_go() {
     let left = stage.channels();
     assert!((3..10).contains(&left.len()), "{left:?}");
     assert!(left.iter().any(|c| c.0 == "room-49") && !left.iter().any(|c| c.0 == "room-0"), "{left:?}");
+}
+
+#[test]
+fn pings_are_answered_as_often_as_is_good_and_a_flood_ends_the_connection() {
+    let mut stage = Stage::build(plan());
+    let mut ws = rooms(&mut stage);
+    let pongs = |ws: &mut Ws| ws.heard().iter().filter(|h| **h == Heard::Pong).count();
+    let ping = |ws: &Ws, n: usize| ws.peer.write(&frame(Opcode::Ping, b"?").repeat(n));
+    ping(&ws, 20);
+    stage.settle();
+    assert_eq!(pongs(&mut ws), 20, "as many at once");
+    for _ in 0..50 {
+        stage.pass_ms(1_000);
+        ping(&ws, 10);
+        stage.settle();
+        assert_eq!(pongs(&mut ws), 10, "and ten in every second, for as long as it likes");
+    }
+    stage.pass_ms(1_000);
+    ping(&ws, 11);
+    stage.settle();
+    assert_eq!(ws.heard().last(), Some(&Heard::Close(Some(1008))), "one more in the second is too many");
+    assert_eq!(stage.closed(CloseReason::Fault), 1);
+}
+
+#[test]
+fn a_flood_of_pings_costs_as_many_answers_as_are_allowed() {
+    let mut stage = Stage::build(plan());
+    let mut ws = rooms(&mut stage);
+    ws.peer.write(&frame(Opcode::Ping, &[b'?'; 125]).repeat(10_000));
+    stage.settle();
+    let heard = ws.heard();
+    assert_eq!((heard.len(), heard.last()), (21, Some(&Heard::Close(Some(1008)))));
+    // Pongs that nobody asked for are no more than bytes that are read.
+    let mut calm = rooms(&mut stage);
+    calm.peer.write(&frame(Opcode::Pong, b"!").repeat(10_000));
+    stage.settle();
+    calm.say(r#"{"event":"subscribe","payload":["tea"]}"#);
+    stage.settle();
+    assert_eq!(calm.texts(), [r#"{"msg":"Subscribed to tea"}"#]);
 }

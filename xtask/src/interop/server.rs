@@ -2,6 +2,7 @@
 
 use super::wait;
 use crate::report::{self, Trouble};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -16,12 +17,9 @@ const TIME_TO_STOP: Duration = Duration::from_secs(8);
 const ATTEMPTS: u32 = 3;
 
 /// How the server is started. The one place that knows its flags.
-fn serve(binary: &Path, config: Option<&Path>, port: u16, admin_port: u16) -> Command {
+fn serve(binary: &Path, flags: &[OsString], port: u16, admin_port: u16) -> Command {
     let mut command = Command::new(binary);
-    command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--shards", "2"]);
-    if let Some(config) = config {
-        command.arg("--config").arg(config);
-    }
+    command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--shards", "2"]).args(flags);
     command.env("CHAPPE__ADMIN__ADDRESS", format!("127.0.0.1:{admin_port}"));
     command.env("RUST_BACKTRACE", "1");
     command
@@ -38,23 +36,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it on a free port and waits until `GET /healthz` is answered with 200.
-    pub(super) fn start(binary: &Path, log: &Path) -> Result<(String, Self), Trouble> {
-        Self::start_with(binary, None, log)
-    }
-
-    /// As [`Server::start`], with a configuration file.
-    pub(crate) fn start_with(
-        binary: &Path,
-        config: Option<&Path>,
-        log: &Path,
-    ) -> Result<(String, Self), Trouble> {
+    /// Starts it on a free port, with these flags besides, and waits until `GET /healthz` is answered with 200.
+    pub(crate) fn start(binary: &Path, flags: &[OsString], log: &Path) -> Result<(String, Self), Trouble> {
         let remedy = format!("see {}; the flags are in xtask/src/interop/server.rs", log.display());
         let mut attempt = 1;
         loop {
             let [port, admin_port] =
                 free_ports().map_err(|e| Trouble::new(format!("no free port: {e}"), "look at `ss -tln`"))?;
-            let child = report::spawn(&mut serve(binary, config, port, admin_port), log)?;
+            let child = report::spawn(&mut serve(binary, flags, port, admin_port), log)?;
             let mut server = Self { port, admin_port, child, log: log.to_path_buf(), looked_at: 0 };
             match server.answers() {
                 Ok(()) => return Ok((format!("port {port}"), server)),

@@ -52,7 +52,7 @@ pub(super) fn run(root: &Path, server: &Path, load: &Path, time: Duration, repor
         fs::create_dir_all(&folder)
             .and_then(|()| fs::write(&config, CONFIG))
             .map_err(|e| Trouble::new(format!("{}: {e}", config.display()), "make it writable"))?;
-        Server::start_with(server, Some(&config), &log)
+        Server::start(server, &["--config".into(), config.clone().into()], &log)
     });
     let Some(mut server) = started else { return };
     report.step("soak: crowd", || {

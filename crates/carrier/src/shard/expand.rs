@@ -8,7 +8,7 @@ use crate::arena::{Arena, Mark, SHARE_FROM, Stretch};
 use crate::http1::response;
 use crate::link::{NONE, Speech};
 use crate::net::Net;
-use crate::websocket::{self, Opcode};
+use crate::websocket::{self, Deflater, Opcode, WORTH_DEFLATING};
 use bytes::Bytes;
 use dialect::Event;
 use hub::{Lane, Member};
@@ -20,7 +20,10 @@ use std::sync::Arc;
 /// How deliveries are framed on what is spoken; `None`: they cannot be written there.
 pub(super) fn framing(speech: &Speech) -> Option<Framing> {
     match speech {
-        Speech::WebSocket(_) => Some(Framing::WebSocket),
+        Speech::WebSocket(decoder) => Some(match decoder.agreed() {
+            None => Framing::WebSocket,
+            Some(agreed) => Framing::Deflated { window_bits: agreed.window_bits() },
+        }),
         Speech::Stream { chunked: true } => Some(Framing::Chunk),
         Speech::Stream { chunked: false } | Speech::Raw => Some(Framing::Bare),
         // A datagram is a call of its own: those sessions hear by events.
@@ -37,7 +40,13 @@ pub(super) fn opcode(unit: Unit) -> Opcode {
 
 /// The wire bytes of a message in a form: the publisher's own words where they are the form. `None`: the encoder
 /// panicked.
-fn encode(form: &Form, framing: Framing, message: &Message) -> Option<Bytes> {
+fn encode(
+    form: &Form,
+    framing: Framing,
+    message: &Message,
+    deflater: &mut Deflater,
+    deflated: &mut u64,
+) -> Option<Bytes> {
     let parts = catch_unwind(AssertUnwindSafe(|| {
         let mut parts = model::Parts::default();
         match message.verbatim.as_ref().filter(|v| form.verbatim == Some(v.dialect)) {
@@ -51,6 +60,9 @@ fn encode(form: &Form, framing: Framing, message: &Message) -> Option<Bytes> {
     for (unit, part) in parts.iter() {
         match framing {
             Framing::WebSocket => websocket::frame(&mut out, opcode(unit), part),
+            Framing::Deflated { window_bits } => {
+                *deflated += u64::from(deflater.frame(&mut out, opcode(unit), part, window_bits));
+            }
             Framing::Chunk => response::chunk(&mut out, part),
             Framing::Bare => out.extend_from_slice(part),
         }
@@ -67,6 +79,7 @@ struct Pen<'a> {
     framing: Framing,
     channel: u32,
     policy: SlowPolicy,
+    deflater: &'a mut Deflater,
     counters: &'a mut Counters,
 }
 
@@ -81,10 +94,11 @@ impl Pen<'_> {
             websocket::header(out, Opcode::Text, words.len());
             out.extend_from_slice(words);
         } else {
-            let (form, framing, counters) = (self.form, self.framing, &mut *self.counters);
+            let (form, framing) = (self.form, self.framing);
+            let (deflater, counters) = (&mut *self.deflater, &mut *self.counters);
             let bytes = delivery.form(form, framing, |message| {
                 counters.encoded += 1;
-                let bytes = encode(form, framing, message);
+                let bytes = encode(form, framing, message, deflater, &mut counters.deflated);
                 counters.panics += u64::from(bytes.is_none());
                 bytes
             });
@@ -103,8 +117,39 @@ impl Pen<'_> {
 
     fn verbatim<'m>(&self, message: &'m Message) -> Option<&'m [u8]> {
         let words = message.verbatim.as_ref()?;
-        let fits = self.framing == Framing::WebSocket && words.bytes.len() <= SHARE_FROM;
-        (fits && self.form.verbatim == Some(words.dialect)).then_some(&*words.bytes)
+        let most = match self.framing {
+            Framing::WebSocket => SHARE_FROM,
+            // Those that are not worth compressing.
+            Framing::Deflated { .. } => WORTH_DEFLATING - 1,
+            Framing::Chunk | Framing::Bare => return None,
+        };
+        (words.bytes.len() <= most && self.form.verbatim == Some(words.dialect)).then_some(&*words.bytes)
+    }
+}
+
+/// Where the arena holds a run, by lane.
+#[derive(Default)]
+struct Written {
+    /// The lanes that were wanted first, which are most.
+    first: [Option<Stretch>; 8],
+    /// The others. Peers choose what they have agreed to, and so how many lanes there are.
+    others: Vec<(usize, Stretch)>,
+}
+
+impl Written {
+    #[inline]
+    fn get(&self, lane: usize) -> Option<Stretch> {
+        match self.first.get(lane) {
+            Some(stretch) => *stretch,
+            None => self.others.iter().find(|(other, _)| *other == lane).map(|(_, stretch)| *stretch),
+        }
+    }
+
+    fn set(&mut self, lane: usize, stretch: Stretch) {
+        match self.first.get_mut(lane) {
+            Some(place) => *place = Some(stretch),
+            None => self.others.push((lane, stretch)),
+        }
     }
 }
 
@@ -179,10 +224,9 @@ impl<N: Net> Shard<N> {
         let Some((_, channel)) = self.desk.roster.handle(slot) else { return };
         let policy = channel.slow;
         self.handed += self.desk.roster.members(slot).len();
-        let mut stretches: [Option<Stretch>; 8] = [None; 8];
+        let mut written = Written::default();
         let mut by_events = Vec::new();
         let mut delivered = 0;
-        // More than eight forms in one channel are written again for each member beyond: rare, and still right.
         for m in self.desk.roster.members(slot).iter().filter(|m| wanted(m)) {
             delivered += 1;
             if m.lane == Lane(0) {
@@ -190,13 +234,12 @@ impl<N: Net> Shard<N> {
                 continue;
             }
             let lane = usize::from(m.lane.0) - 1;
-            let known = stretches.get(lane).copied().flatten();
-            let stretch = match known {
+            let stretch = match written.get(lane) {
                 Some(stretch) => stretch,
                 None => {
                     let Some(&(form, framing)) = self.lanes.get(lane) else { continue };
-                    let counters = &mut self.desk.counters;
-                    let mut pen = Pen { form, framing, channel: slot, policy, counters };
+                    let (deflater, counters) = (&mut self.deflater, &mut self.desk.counters);
+                    let mut pen = Pen { form, framing, channel: slot, policy, deflater, counters };
                     let arena = &mut self.out.arena;
                     let start = arena.end();
                     let unwritten = run.iter().filter(|d| !pen.write(d, arena)).count();
@@ -204,9 +247,7 @@ impl<N: Net> Shard<N> {
                         self.failed.push((m.lane, unwritten as u64));
                     }
                     let stretch = arena.since(start);
-                    if let Some(place) = stretches.get_mut(lane) {
-                        *place = Some(stretch);
-                    }
+                    written.set(lane, stretch);
                     stretch
                 }
             };
@@ -243,7 +284,8 @@ impl<N: Net> Shard<N> {
         let (Some(&(form, framing)), link) = (form, s.hearing_on) else {
             return self.converse(session, None, |c, turn| c.on_event(Event::Deliver(delivery), turn));
         };
-        let mut pen = Pen { form, framing, channel, policy, counters: &mut self.desk.counters };
+        let (deflater, counters) = (&mut self.deflater, &mut self.desk.counters);
+        let mut pen = Pen { form, framing, channel, policy, deflater, counters };
         let start = self.out.arena.end();
         let written = pen.write(delivery, &mut self.out.arena);
         let stretch = self.out.arena.since(start);
@@ -272,10 +314,10 @@ impl<N: Net> Shard<N> {
             let stretch = match known {
                 Some(stretch) => *stretch,
                 None => {
-                    let counters = &mut self.desk.counters;
+                    let (deflater, counters) = (&mut self.deflater, &mut self.desk.counters);
                     let policy = SlowPolicy::Disconnect;
                     let start = self.out.arena.end();
-                    let mut pen = Pen { form, framing, channel: 0, policy, counters };
+                    let mut pen = Pen { form, framing, channel: 0, policy, deflater, counters };
                     if !pen.write(delivery, &mut self.out.arena) {
                         // Each is told apart that it missed something.
                         apart.push(slot);

@@ -4,7 +4,7 @@ use super::Shard;
 use crate::http1::{self, Progress, Refused};
 use crate::link::{Awaited, NONE, Speech};
 use crate::net::{Net, Stream};
-use crate::websocket::{self, Fault, Item, Opcode, Role};
+use crate::websocket::{self, Fault, Item, Opcode};
 use dialect::Frame;
 use model::{CloseReason, LinkId};
 use std::io::{self, Read};
@@ -31,9 +31,14 @@ impl<N: Net> Shard<N> {
         }
         link.heard = true;
         link.readable = false;
+        self.inflated = 0;
         if !link.unread.is_empty() {
             let mut unread = std::mem::take(&mut link.unread);
             self.feed(slot, &mut unread);
+            // What comes from the network comes after what is left of that.
+            if self.is_spent() || self.links.get(slot as usize).is_some_and(|l| !l.unread.is_empty()) {
+                return self.desk.commit();
+            }
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         self.read_stream(slot, &mut scratch);
@@ -75,14 +80,19 @@ impl<N: Net> Shard<N> {
             if std::mem::take(&mut link.fresh) {
                 self.hear_announcement(slot);
             }
+            let inflated = self.inflated;
             self.feed(slot, scratch.get_mut(..n).unwrap_or_default());
             self.desk.commit();
             let caused = self.desk.take_caused();
+            if self.is_spent() {
+                return;
+            }
             // Fewer bytes than asked for: that was all, and more will be reported.
             if n < scratch.len() && !ended {
                 return;
             }
             budget = budget.saturating_sub(caused.saturating_mul(DELIVERY).saturating_add(n));
+            budget = budget.saturating_sub(self.inflated - inflated);
             if budget == 0 {
                 return self.read_later(slot);
             }
@@ -96,6 +106,21 @@ impl<N: Net> Shard<N> {
         {
             link.ready = true;
             self.ready.push_back(slot);
+        }
+    }
+
+    /// Whether the link that is being read has had its share of inflating: a little that was read may be a lot.
+    fn is_spent(&self) -> bool {
+        self.inflated >= self.limits.read_budget
+    }
+
+    /// Keeps what was read of a link until its next turn.
+    fn rest(&mut self, slot: u32, unread: &[u8]) {
+        if let Some(link) = self.links.get_mut(slot as usize)
+            && matches!(link.speech, Speech::WebSocket(_))
+        {
+            link.unread.extend_from_slice(unread);
+            self.read_later(slot);
         }
     }
 
@@ -132,7 +157,12 @@ impl<N: Net> Shard<N> {
                     at += self.feed_http(slot, rest);
                     self.check_upgrade(slot, at < data.len());
                 }
-                Speech::WebSocket(_) => at += self.feed_websocket(slot, rest),
+                Speech::WebSocket(_) => {
+                    at += self.feed_websocket(slot, rest);
+                    if self.is_spent() {
+                        return self.rest(slot, data.get(at..).unwrap_or_default());
+                    }
+                }
                 Speech::Raw => {
                     let (session, id) = (link.session, LinkId { slot, generation: link.generation });
                     if !self.may_say(session, rest.len()) {
@@ -242,13 +272,13 @@ impl<N: Net> Shard<N> {
         else {
             return data.len();
         };
-        let mut decoder = std::mem::replace(decoder, websocket::Decoder::new(Role::Server));
+        let mut decoder = decoder.take();
         let limits = Arc::clone(&self.limits);
         let (mut at, mut finished) = (0, false);
         loop {
             match decoder.next(data, &mut at, &limits) {
                 Ok(Some(item)) => {
-                    finished |= matches!(item, Item::Text(_) | Item::Binary(_));
+                    finished |= matches!(item, Item::Text(_) | Item::Binary(_) | Item::Deflated(..));
                     self.hear_item(slot, item);
                 }
                 Ok(None) => break,
@@ -258,7 +288,7 @@ impl<N: Net> Shard<N> {
                 }
             }
             let goes_on = |l: &crate::link::Link| matches!(l.speech, Speech::WebSocket(_)) && !l.is_paused();
-            if !self.links.get(slot as usize).is_some_and(goes_on) {
+            if self.is_spent() || !self.links.get(slot as usize).is_some_and(goes_on) {
                 break;
             }
         }
@@ -280,7 +310,8 @@ impl<N: Net> Shard<N> {
     fn hear_item(&mut self, slot: u32, item: Item<'_>) {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         let (session, id) = (link.session, Some(LinkId { slot, generation: link.generation }));
-        if !self.may_say(session, item.weight()) {
+        // What is compressed is charged when it has been inflated.
+        if !matches!(item, Item::Deflated(..)) && !self.may_say(session, item.weight()) {
             return;
         }
         let Some(link) = self.links.get_mut(slot as usize) else { return };
@@ -288,6 +319,10 @@ impl<N: Net> Shard<N> {
             Item::Text(text) => self.converse(session, id, |c, turn| c.on_frame(Frame::Text(text), turn)),
             Item::Binary(bytes) => {
                 self.converse(session, id, |c, turn| c.on_frame(Frame::Binary(bytes), turn));
+            }
+            Item::Deflated(..) => self.hear_deflated(slot, session, item),
+            Item::Ping(_) if !link.pings.take(self.limits.ping_rate, self.now.time) => {
+                self.hear_fault(slot, Fault { code: 1008, detail: "too many pings" });
             }
             Item::Ping(payload) => {
                 self.out.owe_new(slot, |out| websocket::frame(out, Opcode::Pong, payload));
@@ -299,6 +334,23 @@ impl<N: Net> Shard<N> {
                 self.end_session(session, CloseReason::Done, Some(code));
             }
         }
+    }
+
+    /// A message that is compressed: inflated no further than it may be, then heard like any other.
+    fn hear_deflated(&mut self, slot: u32, session: u32, item: Item<'_>) {
+        let is_known = self.sessions.get(session as usize).is_some_and(|s| s.principal.is_some());
+        let limits = &self.limits;
+        let strangers = limits.strangers_inflated_bytes.min(limits.message_bytes);
+        let bound = if is_known { limits.message_bytes } else { strangers };
+        let mut inflater = std::mem::take(&mut self.inflater);
+        match inflater.open(item, bound) {
+            Ok(item) => self.hear_item(slot, item),
+            Err(fault) => self.hear_fault(slot, fault),
+        }
+        self.inflated += inflater.inflated();
+        self.desk.counters.bytes_inflated += inflater.inflated() as u64;
+        inflater.tidy();
+        self.inflater = inflater;
     }
 
     fn hear_fault(&mut self, slot: u32, fault: Fault) {

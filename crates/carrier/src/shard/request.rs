@@ -20,9 +20,13 @@ const PREFLIGHT: [(&str, &str); 3] = [
     ("Access-Control-Max-Age", "600"),
 ];
 
+/// What is said to one peer alone is compressed from so many bytes on: the work is done for it alone too.
+const ALONE: usize = 256;
+
 impl<N: Net> Shard<N> {
     /// A request has come, whole.
     pub(super) fn hear_request(&mut self, slot: u32, request: &Request<'_>, manner: &Manner<'_>) {
+        let agreed = self.agree(request, manner);
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         let id = LinkId { slot, generation: link.generation };
         let port = link.port;
@@ -35,6 +39,7 @@ impl<N: Net> Shard<N> {
             is_head: manner.is_head,
             accept_key: manner.websocket_key.map(|k| websocket::accept_key(k).into()),
             origin: manner.origin.map(Into::into),
+            agreed,
         }));
         self.set_deadline(slot, self.now.time + self.limits.request_timeout);
         let wiring = Arc::clone(&self.wiring);
@@ -56,6 +61,14 @@ impl<N: Net> Shard<N> {
         if let Some(over) = self.leaving.as_mut() {
             over.request = OwnedRequest::copy(request);
         }
+    }
+
+    /// What is agreed to of the extensions that a request for a WebSocket offers.
+    fn agree(&self, request: &Request<'_>, manner: &Manner<'_>) -> Option<websocket::Agreed> {
+        manner.websocket_key.filter(|_| self.wiring.deflate)?;
+        let lines =
+            request.headers.iter().filter(|h| h.name.eq_ignore_ascii_case("sec-websocket-extensions"));
+        websocket::Agreed::to(lines.map(|h| h.value))
     }
 
     /// Which dialect the request is for; `None`: it is a browser that asks whether it may ask.
@@ -166,10 +179,14 @@ impl<N: Net> Shard<N> {
                 out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
                 out.extend_from_slice(protocol.as_bytes());
             }
+            if let Some(agreed) = asking.agreed {
+                out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
+                out.extend_from_slice(agreed.answer().as_bytes());
+            }
             out.extend_from_slice(b"\r\n\r\n");
         });
         if let Some(link) = self.links.get_mut(slot as usize) {
-            link.speech = Speech::WebSocket(websocket::Decoder::new(Role::Server));
+            link.speech = Speech::WebSocket(websocket::Decoder::new(Role::Server).agreeing(asking.agreed));
             link.pause.asking = false;
         }
         self.limit_stranger(slot);
@@ -285,9 +302,17 @@ impl<N: Net> Shard<N> {
         let bytes = all.bytes(words);
         let Some(link) = self.links.get(slot as usize) else { return };
         match &link.speech {
-            Speech::WebSocket(_) => {
+            Speech::WebSocket(decoder) => {
                 let opcode = super::expand::opcode(unit);
-                self.out.owe_new(slot, |out| websocket::frame(out, opcode, bytes));
+                match decoder.agreed().filter(|_| bytes.len() >= ALONE) {
+                    None => self.out.owe_new(slot, |out| websocket::frame(out, opcode, bytes)),
+                    Some(agreed) => {
+                        let (deflater, count) = (&mut self.deflater, &mut self.desk.counters.deflated);
+                        self.out.owe_new(slot, |out| {
+                            *count += u64::from(deflater.frame(out, opcode, bytes, agreed.window_bits()));
+                        });
+                    }
+                }
             }
             Speech::Stream { chunked: true } => self.out.owe_new(slot, |out| response::chunk(out, bytes)),
             Speech::Stream { chunked: false } | Speech::Raw => {

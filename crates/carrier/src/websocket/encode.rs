@@ -9,12 +9,18 @@ use base64::Engine as _;
 /// The header of a server's frame whose payload of `len` bytes follows. Control frames hold at most 125
 /// bytes.
 pub fn header(out: &mut Vec<u8>, opcode: Opcode, len: usize) {
-    head(out, opcode, len, 0);
+    head(out, 0x80 | opcode as u8, len, 0);
 }
 
 /// A server's frame.
 pub fn frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     header(out, opcode, payload.len());
+    out.extend_from_slice(payload);
+}
+
+/// A server's frame whose payload is compressed (RFC 7692 §7.2.1).
+pub(super) fn frame_deflated(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    head(out, 0xC0 | opcode as u8, payload.len(), 0);
     out.extend_from_slice(payload);
 }
 
@@ -28,7 +34,7 @@ pub fn close(out: &mut Vec<u8>, code: u16, reason: &str) {
 
 /// A client's frame. The key should be one that nobody can guess (RFC 6455 §5.3).
 pub fn masked(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: [u8; 4]) {
-    head(out, opcode, payload.len(), 0x80);
+    head(out, 0x80 | opcode as u8, payload.len(), 0x80);
     out.extend_from_slice(&key);
     let start = out.len();
     out.extend_from_slice(payload);
@@ -44,8 +50,8 @@ pub fn accept_key(key: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(hash.digest().bytes())
 }
 
-fn head(out: &mut Vec<u8>, opcode: Opcode, len: usize, mask: u8) {
-    out.push(0x80 | opcode as u8);
+fn head(out: &mut Vec<u8>, first: u8, len: usize, mask: u8) {
+    out.push(first);
     match (u8::try_from(len), u16::try_from(len)) {
         (Ok(short @ ..126), _) => out.push(mask | short),
         (_, Ok(medium)) => {

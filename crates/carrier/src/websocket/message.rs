@@ -5,8 +5,13 @@
 
 use super::mask::{turned, unmask};
 use super::wire::{Header, LONGEST_HEADER, Opcode};
-use super::{Fault, Item, NOT_UTF8, TOO_LARGE};
-use model::Limits;
+use super::{Fault, Item, NOT_UTF8, TOO_LARGE, deflate};
+use model::{Limits, Unit};
+
+/// Bytes that may be received of a message.
+pub(super) fn longest(deflated: bool, limits: &Limits) -> usize {
+    if deflated { deflate::longest(limits.message_bytes) } else { limits.message_bytes }
+}
 
 /// All that is incomplete on one connection.
 #[derive(Debug, Default)]
@@ -66,13 +71,14 @@ impl Partial {
         self.message.as_ref().map(|message| match message {
             Message::Text(text, _) => Item::Text(text),
             Message::Binary(bytes) => Item::Binary(bytes),
+            Message::Deflated(unit, bytes) => Item::Deflated(*unit, bytes),
         })
     }
 
     pub(super) fn capacity(&self) -> usize {
         let message = self.message.as_ref().map_or(0, |message| match message {
             Message::Text(text, _) => text.capacity(),
-            Message::Binary(bytes) => bytes.capacity(),
+            Message::Binary(bytes) | Message::Deflated(_, bytes) => bytes.capacity(),
         });
         message + self.control.capacity()
     }
@@ -84,14 +90,8 @@ impl Partial {
             if self.fragments > limits.fragments.max(1) {
                 return Err(Fault { code: 1008, detail: "a message of too many fragments" });
             }
-            let message = self.message.get_or_insert_with(|| {
-                if header.opcode == Opcode::Text {
-                    Message::Text(String::new(), Tail::default())
-                } else {
-                    Message::Binary(Vec::new())
-                }
-            });
-            if message.len().saturating_add(header.length) > limits.message_bytes {
+            let message = self.message.get_or_insert_with(|| Message::begin(&header));
+            if message.len().saturating_add(header.length) > longest(message.is_deflated(), limits) {
                 return Err(TOO_LARGE);
             }
         }
@@ -119,7 +119,7 @@ impl Partial {
             let bound = if header.fin {
                 message.len().saturating_add(payload.len()).saturating_add(header.length)
             } else {
-                limits.message_bytes
+                longest(message.is_deflated(), limits)
             };
             message.push(payload, bound)?;
             if header.fin && header.length == 0 {
@@ -173,13 +173,28 @@ enum Message {
     /// Checked text, and the bytes of a character that is not all there.
     Text(String, Tail),
     Binary(Vec<u8>),
+    /// Inflated when all of it is there, so that what is held is never more than what came.
+    Deflated(Unit, Vec<u8>),
 }
 
 impl Message {
+    fn begin(header: &Header) -> Self {
+        match (header.deflated, header.opcode) {
+            (true, Opcode::Text) => Self::Deflated(Unit::Text, Vec::new()),
+            (true, _) => Self::Deflated(Unit::Binary, Vec::new()),
+            (false, Opcode::Text) => Self::Text(String::new(), Tail::default()),
+            (false, _) => Self::Binary(Vec::new()),
+        }
+    }
+
+    fn is_deflated(&self) -> bool {
+        matches!(self, Self::Deflated(..))
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Text(text, tail) => text.len() + tail.length,
-            Self::Binary(bytes) => bytes.len(),
+            Self::Binary(bytes) | Self::Deflated(_, bytes) => bytes.len(),
         }
     }
 
@@ -190,7 +205,7 @@ impl Message {
                 text.reserve_exact(growth(text.len(), text.capacity(), tail.length + payload.len(), bound));
                 tail.push(payload, text)
             }
-            Self::Binary(bytes) => {
+            Self::Binary(bytes) | Self::Deflated(_, bytes) => {
                 bytes.reserve_exact(growth(bytes.len(), bytes.capacity(), payload.len(), bound));
                 bytes.extend_from_slice(payload);
                 Ok(())
@@ -202,7 +217,7 @@ impl Message {
     fn end(&self) -> Result<(), Fault> {
         match self {
             Self::Text(_, tail) if tail.length > 0 => Err(NOT_UTF8),
-            Self::Text(..) | Self::Binary(_) => Ok(()),
+            Self::Text(..) | Self::Binary(_) | Self::Deflated(..) => Ok(()),
         }
     }
 }

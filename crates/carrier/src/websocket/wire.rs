@@ -52,6 +52,8 @@ impl Opcode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Header {
     pub(super) fin: bool,
+    /// The message that begins here is compressed (RFC 7692 §7.2.1).
+    pub(super) deflated: bool,
     pub(super) opcode: Opcode,
     /// As it was announced, which proves nothing.
     pub(super) length: usize,
@@ -59,13 +61,23 @@ pub(super) struct Header {
     pub(super) key: [u8; 4],
 }
 
+/// What makes a header right or wrong besides itself.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) role: Role,
+    /// A message has begun.
+    pub(super) within: bool,
+    /// Messages may be compressed.
+    pub(super) deflates: bool,
+}
+
 impl Header {
-    /// The header that begins `bytes`, and its size; `None` while it is cut. `within`: a message has begun.
-    pub(super) fn parse(bytes: &[u8], role: Role, within: bool) -> Result<Option<(Self, usize)>, Fault> {
+    /// The header that begins `bytes`, and its size; `None` while it is cut.
+    pub(super) fn parse(bytes: &[u8], manner: Manner) -> Result<Option<(Self, usize)>, Fault> {
         let Some((first, rest)) = bytes.split_first() else { return Ok(None) };
-        let (fin, opcode) = first_byte(*first, within)?;
+        let (fin, deflated, opcode) = first_byte(*first, manner)?;
         let Some((second, rest)) = rest.split_first() else { return Ok(None) };
-        let short = second_byte(*second, opcode, role)?;
+        let short = second_byte(*second, opcode, manner.role)?;
         let (length, rest) = match short {
             126 => match rest.split_first_chunk() {
                 Some((length, rest)) => (minimal(u64::from(u16::from_be_bytes(*length)), 126)?, rest),
@@ -77,20 +89,20 @@ impl Header {
             },
             short => (usize::from(short), rest),
         };
-        let (key, rest) = match role {
+        let (key, rest) = match manner.role {
             Role::Client => ([0; 4], rest),
             Role::Server => match rest.split_first_chunk() {
                 Some((key, rest)) => (*key, rest),
                 None => return Ok(None),
             },
         };
-        Ok(Some((Self { fin, opcode, length, key }, bytes.len() - rest.len())))
+        Ok(Some((Self { fin, deflated, opcode, length, key }, bytes.len() - rest.len())))
     }
 }
 
-fn first_byte(byte: u8, within: bool) -> Result<(bool, Opcode), Fault> {
-    let fin = byte & 0x80 != 0;
-    if byte & 0x70 != 0 {
+fn first_byte(byte: u8, manner: Manner) -> Result<(bool, bool, Opcode), Fault> {
+    let (fin, deflated) = (byte & 0x80 != 0, byte & 0x40 != 0);
+    if byte & 0x30 != 0 || (deflated && !manner.deflates) {
         return Err(breach("a reserved bit without an extension"));
     }
     let opcode = Opcode::from_bits(byte & 0x0F).ok_or(breach("a reserved opcode"))?;
@@ -98,12 +110,16 @@ fn first_byte(byte: u8, within: bool) -> Result<(bool, Opcode), Fault> {
         if !fin {
             return Err(breach("a fragmented control frame"));
         }
-    } else if opcode == Opcode::Continuation && !within {
+    } else if opcode == Opcode::Continuation && !manner.within {
         return Err(breach("a continuation of nothing"));
-    } else if opcode != Opcode::Continuation && within {
+    } else if opcode != Opcode::Continuation && manner.within {
         return Err(breach("a new message within another"));
     }
-    Ok((fin, opcode))
+    // RFC 7692 §6.1: the first frame says it for the whole message.
+    if deflated && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+        return Err(breach("the bit for compression where no message begins"));
+    }
+    Ok((fin, deflated, opcode))
 }
 
 /// The short length: below 126 it is the length.

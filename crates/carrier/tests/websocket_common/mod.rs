@@ -50,6 +50,7 @@ pub(crate) fn write_down(item: Item<'_>) -> String {
     match item {
         Item::Text(text) => format!("text {text}"),
         Item::Binary(bytes) => format!("binary {}", lossy(bytes)),
+        Item::Deflated(unit, bytes) => format!("deflated {unit:?} {}", lossy(bytes)),
         Item::Ping(bytes) => format!("ping {}", lossy(bytes)),
         Item::Pong(bytes) => format!("pong {}", lossy(bytes)),
         Item::Close(None) => "close".to_owned(),

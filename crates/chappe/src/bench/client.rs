@@ -193,7 +193,7 @@ impl Client {
                     ear.complaint.get_or_insert(format!("closed with {code} {reason}"));
                     return Err(ErrorKind::ConnectionReset.into());
                 }
-                Item::Binary(_) | Item::Pong(_) => {}
+                Item::Binary(_) | Item::Deflated(..) | Item::Pong(_) => {}
             }
         }
     }

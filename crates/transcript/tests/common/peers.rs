@@ -1,6 +1,6 @@
 //! Peers: a WebSocket, a connection of lines, a connection of requests. Each keeps what it has read and not looked at.
 
-use carrier::websocket::{Decoder, Item, Opcode, Role, masked};
+use carrier::websocket::{Agreed, Decoder, Inflater, Item, Opcode, Role, masked};
 use model::Limits;
 use transcript::sim::Peer;
 
@@ -32,12 +32,34 @@ pub(crate) fn text_frame(text: &str) -> Vec<u8> {
     frame(Opcode::Text, text.as_bytes())
 }
 
+/// A text frame as a client writes it that has agreed to compress.
+pub(crate) fn deflated_frame(text: &str) -> Vec<u8> {
+    let mut compress = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 64);
+    compress.compress_vec(text.as_bytes(), &mut out, flate2::FlushCompress::Sync).unwrap();
+    let mut raw = frame(Opcode::Text, out.strip_suffix(&[0, 0, 0xff, 0xff]).unwrap());
+    raw[0] |= 0x40;
+    raw
+}
+
 /// The request to become a WebSocket.
 pub(crate) fn upgrade(target: &str) -> String {
+    upgrade_with(target, "")
+}
+
+/// The same, with further header lines.
+fn upgrade_with(target: &str, lines: &str) -> String {
     format!(
-        "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{lines}\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
+}
+
+/// What the head of a response agrees to, in the words of an offer.
+fn agreed(head: &[u8]) -> Option<Agreed> {
+    let head = std::str::from_utf8(head).unwrap();
+    let line = head.lines().find_map(|l| l.strip_prefix("Sec-WebSocket-Extensions: "))?;
+    Agreed::to(std::iter::once(line.as_bytes()))
 }
 
 pub(crate) struct Ws {
@@ -46,6 +68,10 @@ pub(crate) struct Ws {
     /// The 101 has come.
     pub(crate) open: bool,
     decoder: Decoder,
+    inflater: Box<Inflater>,
+    /// Messages that came compressed, and the bytes of all that came.
+    pub(crate) deflated: usize,
+    pub(crate) bytes: usize,
     heard: Vec<Heard>,
     /// Whether pings are answered.
     pub(crate) answers: bool,
@@ -54,8 +80,33 @@ pub(crate) struct Ws {
 impl Ws {
     pub(crate) fn open(peer: Peer, target: &str) -> Self {
         peer.write(upgrade(target).as_bytes());
-        let (head, heard) = (Vec::new(), Vec::new());
-        Self { peer, head, open: false, decoder: Decoder::new(Role::Client), heard, answers: true }
+        Self::on(peer)
+    }
+
+    /// The same, offering an extension.
+    pub(crate) fn offering(peer: Peer, target: &str, offer: &str) -> Self {
+        let line = format!("Sec-WebSocket-Extensions: {offer}\r\n");
+        peer.write(upgrade_with(target, &line).as_bytes());
+        Self::on(peer)
+    }
+
+    fn on(peer: Peer) -> Self {
+        Self {
+            peer,
+            head: Vec::new(),
+            open: false,
+            decoder: Decoder::new(Role::Client),
+            inflater: Box::default(),
+            deflated: 0,
+            bytes: 0,
+            heard: Vec::new(),
+            answers: true,
+        }
+    }
+
+    /// What was agreed to, once the response is there.
+    pub(crate) fn agreed(&self) -> Option<Agreed> {
+        self.decoder.agreed()
     }
 
     pub(crate) fn say(&self, text: &str) {
@@ -83,10 +134,15 @@ impl Ws {
             }
             self.open = true;
             bytes = self.head.split_off(end + 4);
+            self.decoder = Decoder::new(Role::Client).agreeing(agreed(&self.head));
         }
+        self.bytes += bytes.len();
         let (mut at, limits) = (0, Limits::default());
         while let Some(item) = self.decoder.next(&mut bytes, &mut at, &limits).expect("a server's frame") {
+            self.deflated += usize::from(matches!(item, Item::Deflated(..)));
+            let item = self.inflater.open(item, limits.message_bytes).expect("what was deflated");
             self.heard.push(match item {
+                Item::Deflated(..) => unreachable!("it was inflated"),
                 Item::Text(text) => Heard::Text(text.trim_end().to_owned()),
                 Item::Binary(bytes) => Heard::Binary(bytes.to_vec()),
                 Item::Ping(payload) => {
