@@ -196,7 +196,7 @@ async def mistakes(place, a, b):
     async def words(what, pair, *expected):
         said = await refused(place, config([pair]))
         check(f"{what} is a clear error", all(word in said for word in expected), said)
-        check(f"{what}: in one line, and without a key", said.count("\n") == 1 and "PRIVATE" not in said, said)
+        check(f"{what}: one problem, and no key is shown", "\n1 problem\n" in said and "PRIVATE" not in said, said)
 
     nowhere, empty = place / "nowhere.pem", place / "empty.pem"
     empty.write_text("")

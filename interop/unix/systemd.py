@@ -60,8 +60,8 @@ async def handed_over(place):
             equal("by TCP", (await curl(f"http://localhost:{port}/healthz")).status, 200)
             equal("by the unix socket", (await curl("--unix-socket", path, "http://localhost/healthz")).status, 200)
         check("at the end systemd's socket is still there", path.is_socket())
-    async with server(place, config(""), **launched("chappe.socket", [web])):
-        equal("without a name it is the first", (await curl(f"http://localhost:{port}/healthz")).status, 200)
+    async with server(place, config("chappe.socket"), **launched("chappe.socket", [web])):
+        equal("a unit's own name is one as well", (await curl(f"http://localhost:{port}/healthz")).status, 200)
     web.close()
     local.close()
 
