@@ -15,6 +15,9 @@ pub(crate) struct Stretch {
 }
 
 impl Stretch {
+    /// Stands for no stretch: nothing begins so late.
+    pub(crate) const NONE: Self = Self { start: u32::MAX, end: u32::MAX };
+
     pub(crate) fn is_empty(self) -> bool {
         self.start == self.end
     }

@@ -2,7 +2,7 @@
 //!
 //! Messages go by inbox; what cannot be cloned or weighed, such as a socket, comes through here.
 
-use crate::strangers::Stranger;
+use crate::link::Extras;
 use dialect::Conversation;
 use model::SessionId;
 use std::net::IpAddr;
@@ -31,8 +31,7 @@ pub(crate) enum Parcel<S> {
 pub(crate) struct HandedOver<S> {
     pub(crate) stream: S,
     pub(crate) peer: IpAddr,
-    pub(crate) behind: Option<IpAddr>,
-    pub(crate) stranger: Option<Box<Stranger>>,
+    pub(crate) extras: Option<Box<Extras>>,
     pub(crate) port: u16,
     pub(crate) asking: crate::link::Asking,
     pub(crate) request: OwnedRequest,

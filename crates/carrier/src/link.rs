@@ -17,19 +17,22 @@ pub(crate) const NONE: u32 = u32::MAX;
 pub(crate) struct Hot<S> {
     /// `None`: the place is free, or the link is an address of datagrams.
     pub(crate) stream: Option<S>,
-    /// The stretch that can still grow.
+    /// The stretch that can still grow; none: the link is not on the list of those to be flushed.
     pub(crate) last: Stretch,
     /// Its stretches before that: a place among the shard's spare lists.
     pub(crate) earlier: u32,
     /// What it has been slow to take: a place among the shard's outboxes.
     pub(crate) outbox: u32,
-    /// Whether it is on the list of links to be flushed.
-    pub(crate) touched: bool,
 }
 
 impl<S> Hot<S> {
+    /// Whether it is on the list of links to be flushed.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.last != Stretch::NONE
+    }
+
     pub(crate) fn new(stream: Option<S>) -> Self {
-        Self { stream, last: Stretch::default(), earlier: NONE, outbox: NONE, touched: false }
+        Self { stream, last: Stretch::NONE, earlier: NONE, outbox: NONE }
     }
 }
 
@@ -86,6 +89,17 @@ pub(crate) enum Awaited {
     Reader,
 }
 
+/// What few links have: a proxy in front, a stranger at the other end, pings to answer.
+#[derive(Debug, Default)]
+pub(crate) struct Extras {
+    /// Whom a proxy that is believed speaks for, with the present request.
+    pub(crate) behind: Option<IpAddr>,
+    /// Its place among the strangers, until somebody has been authenticated on it.
+    pub(crate) stranger: Option<Stranger>,
+    /// How many of its pings may still be answered.
+    pub(crate) pings: Allowance,
+}
+
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and a byte")]
 pub(crate) struct Link {
     pub(crate) generation: u32,
@@ -98,10 +112,8 @@ pub(crate) struct Link {
     pub(crate) port: u16,
     /// Who is at the other end: the proxy, if one is.
     pub(crate) peer: IpAddr,
-    /// Whom a proxy that is believed speaks for, with the present request.
-    pub(crate) behind: Option<IpAddr>,
-    /// Its place among the strangers, until somebody has been authenticated on it.
-    pub(crate) stranger: Option<Box<Stranger>>,
+    /// What few links have.
+    pub(crate) extras: Option<Box<Extras>>,
     /// Nothing has been read from it yet.
     pub(crate) fresh: bool,
     /// When the next thing must have happened. What that is depends on the speech.
@@ -112,8 +124,6 @@ pub(crate) struct Link {
     pub(crate) heard: bool,
     /// Something of what waited for a slow reader has been taken since the last look.
     pub(crate) moved: bool,
-    /// How many of its pings may still be answered.
-    pub(crate) pings: Allowance,
     /// Pings that nobody answered.
     pub(crate) unanswered: u8,
     /// What of a request the deadline is for.
@@ -137,14 +147,12 @@ impl Link {
             unread: Vec::new(),
             port,
             peer,
-            behind: None,
-            stranger: None,
+            extras: None,
             fresh: true,
             deadline: Time::default(),
             timer: None,
             heard: false,
             moved: false,
-            pings: Allowance::default(),
             unanswered: 0,
             awaited: Awaited::Request,
             readable: false,
@@ -155,10 +163,36 @@ impl Link {
 
     /// Where its peer comes from, as far as is known.
     pub(crate) fn address(&self) -> IpAddr {
-        self.behind.unwrap_or(self.peer)
+        self.extras.as_ref().and_then(|e| e.behind).unwrap_or(self.peer)
+    }
+
+    /// What few links have, to be added to.
+    pub(crate) fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// Notes its peer's place among the strangers; `None`: he is none.
+    pub(crate) fn set_stranger(&mut self, stranger: Option<Stranger>) {
+        if stranger.is_some() || self.extras.is_some() {
+            self.extras().stranger = stranger;
+        }
     }
 
     pub(crate) fn is_paused(&self) -> bool {
         self.pause.asking || self.pause.holding
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Session;
+
+    /// An idle connection costs what these say, and its buckets elsewhere: what few need belongs in a box.
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Link>() <= 136, "{}", size_of::<Link>());
+        assert!(size_of::<Hot<Box<u8>>>() <= 24, "{}", size_of::<Hot<Box<u8>>>());
+        assert!(size_of::<Session>() <= 120, "{}", size_of::<Session>());
     }
 }

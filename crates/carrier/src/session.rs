@@ -18,6 +18,8 @@ pub(crate) struct Waits {
     pub(crate) answers: Vec<(Ticket, Time)>,
     /// When a hold becomes too long.
     pub(crate) hold_until: Option<Time>,
+    /// For whom it acts, where nobody may act for nobody: what it may do until that is known.
+    pub(crate) budget: Option<Budget>,
 }
 
 pub(crate) struct Session {
@@ -26,8 +28,6 @@ pub(crate) struct Session {
     pub(crate) conversation: Option<Box<dyn Conversation>>,
     pub(crate) vhost: Arc<VHost>,
     pub(crate) principal: Option<Arc<Principal>>,
-    /// What it may do until it has a principal, where nobody may act without.
-    pub(crate) budget: Option<Box<Budget>>,
     pub(crate) allowance: Allowance,
     /// The newest link.
     pub(crate) link: u32,
@@ -52,7 +52,6 @@ impl Session {
             conversation: None,
             vhost,
             principal: None,
-            budget: None,
             allowance: Allowance::default(),
             link: NONE,
             other_links: Vec::new(),
@@ -96,6 +95,11 @@ impl Session {
         self.waits.get_or_insert_default()
     }
 
+    /// What a stranger may still do.
+    pub(crate) fn budget(&mut self) -> Option<&mut Budget> {
+        self.waits.as_mut().and_then(|w| w.budget.as_mut())
+    }
+
     /// Whether an earlier turn has to go on before another is applied.
     pub(crate) fn is_held(&self) -> bool {
         self.waits.as_ref().is_some_and(|w| !w.held.is_empty())
@@ -103,7 +107,9 @@ impl Session {
 
     /// Gives the memory back when nothing is waited for any more.
     pub(crate) fn tidy(&mut self) {
-        let idle = |w: &Waits| w.held.is_empty() && w.answers.is_empty() && w.hold_until.is_none();
+        let idle = |w: &Waits| {
+            w.held.is_empty() && w.answers.is_empty() && w.hold_until.is_none() && w.budget.is_none()
+        };
         if self.waits.as_deref().is_some_and(idle) {
             self.waits = None;
         }

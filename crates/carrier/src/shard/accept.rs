@@ -139,7 +139,7 @@ impl<N: Net> Shard<N> {
         };
         let Ok(stranger) = self.meet(peer) else { return self.turn_away(stream, &plan.speak, peer) };
         let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
-        self.links[slot as usize].stranger = stranger;
+        self.links[slot as usize].set_stranger(stranger);
         match plan.speak {
             Speak::Http => self.set_deadline(slot, self.now.time + self.limits.head_timeout),
             Speak::Own { dialect } => {
@@ -153,12 +153,12 @@ impl<N: Net> Shard<N> {
     ///
     /// # Errors
     /// There are as many of that address as there may be.
-    pub(super) fn meet(&self, address: IpAddr) -> Result<Option<Box<Stranger>>, TooMany> {
+    pub(super) fn meet(&self, address: IpAddr) -> Result<Option<Stranger>, TooMany> {
         let Some(max) = self.limits.unauthenticated_per_address else { return Ok(None) };
         if address.to_canonical().is_loopback() || self.is_proxy(address) {
             return Ok(None);
         }
-        self.wiring.strangers.enter(address, max).map(|s| Some(Box::new(s))).ok_or(TooMany)
+        self.wiring.strangers.enter(address, max).map(Some).ok_or(TooMany)
     }
 
     pub(super) fn is_proxy(&self, address: IpAddr) -> bool {
@@ -188,7 +188,7 @@ impl<N: Net> Shard<N> {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         link.peer = address;
         match stranger {
-            Ok(stranger) => link.stranger = stranger,
+            Ok(stranger) => link.set_stranger(stranger),
             Err(TooMany) => {
                 self.desk.counters.refuse_request(429);
                 self.refuse_link(slot, Refused { status: 429, detail: TOO_MANY });
@@ -213,8 +213,8 @@ impl<N: Net> Shard<N> {
         };
         let refused = stranger.is_err();
         if let Some(link) = self.links.get_mut(slot as usize) {
-            link.behind = behind;
-            link.stranger = stranger.ok().flatten();
+            link.extras().behind = behind;
+            link.set_stranger(stranger.ok().flatten());
         }
         if refused { Err(Refused { status: 429, detail: TOO_MANY }) } else { Ok(()) }
     }
@@ -248,14 +248,14 @@ impl<N: Net> Shard<N> {
 
     /// Takes in a link whose request is for a session of this shard.
     fn welcome(&mut self, over: HandedOver<N::Stream>) {
-        let HandedOver { stream, peer, behind, stranger, port, asking, request, unread, owed, .. } = over;
+        let HandedOver { stream, peer, extras, port, asking, request, unread, owed, .. } = over;
         let (to, conversation, dialect) = (over.to, over.conversation, over.dialect);
         let speech = Speech::Http(http1::Decoder::default());
         let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
         self.set_deadline(slot, self.now.time + self.limits.request_timeout);
         let link = &mut self.links[slot as usize];
         // What the stream itself has read and not given yet is reported by nobody.
-        (link.behind, link.stranger, link.readable) = (behind, stranger, true);
+        (link.extras, link.readable) = (extras, true);
         // What was to be announced has been, where it comes from.
         link.fresh = false;
         link.asking = Some(Box::new(asking));
@@ -270,7 +270,7 @@ impl<N: Net> Shard<N> {
             link.session = to.slot;
             link.pause.holding = session.holds();
             if session.principal.as_ref().is_some_and(|p| !p.is_anonymous()) {
-                link.stranger = None;
+                link.set_stranger(None);
             }
             // It is not needed any more. Somebody else's code may run there.
             self.guard(move || drop(conversation));

@@ -2,6 +2,7 @@
 
 use super::request::write_problem;
 use super::{Draining, Shard};
+use crate::arena::Stretch;
 use crate::http1::response;
 use crate::link::{Hot, NONE, Speech};
 use crate::net::{Net, Stream};
@@ -328,9 +329,11 @@ impl<N: Net> Shard<N> {
         self.out.forget(slot);
         let hot = &mut self.out.hot[slot as usize];
         // It may stand on the list of touched links; it is passed over there.
-        let touched = hot.touched;
+        let touched = hot.is_touched();
         *hot = Hot::new(None);
-        hot.touched = touched;
+        if touched {
+            hot.last = Stretch::default();
+        }
         if let Some(link) = self.links.try_remove(slot as usize)
             && let Speech::Datagrams(address) = link.speech
         {

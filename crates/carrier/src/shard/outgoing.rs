@@ -63,7 +63,8 @@ impl<S> Outgoing<S> {
         let Some(hot) = self.hot.get(link as usize) else { return Vec::new() };
         let kept = self.outboxes.get(hot.outbox as usize).into_iter().flat_map(Outbox::stretches);
         let earlier = self.lists.get(hot.earlier as usize).into_iter().flatten();
-        let fresh = earlier.chain([&hot.last]).map(|s| self.arena.get(*s));
+        let last = hot.is_touched().then_some(&hot.last);
+        let fresh = earlier.chain(last).map(|s| self.arena.get(*s));
         kept.chain(fresh).flatten().copied().collect()
     }
 
@@ -71,8 +72,7 @@ impl<S> Outgoing<S> {
     #[inline]
     pub(crate) fn owe(&mut self, link: u32, stretch: Stretch) {
         let hot = &mut self.hot[link as usize];
-        if !hot.touched {
-            hot.touched = true;
+        if !hot.is_touched() {
             hot.last = stretch;
             self.touched.push(link);
         } else if hot.last.end == stretch.start {
@@ -111,7 +111,7 @@ impl<S> Outgoing<S> {
 
     /// Whether nothing at all is owed to the link.
     pub(crate) fn is_clear(&self, link: u32) -> bool {
-        self.hot.get(link as usize).is_none_or(|h| !h.touched && h.outbox == NONE)
+        self.hot.get(link as usize).is_none_or(|h| !h.is_touched() && h.outbox == NONE)
     }
 
     /// The link with the most bytes in its outbox.
@@ -126,7 +126,10 @@ impl<S> Outgoing<S> {
         let hot = &mut self.hot[link as usize];
         let outbox = std::mem::replace(&mut hot.outbox, NONE);
         let earlier = std::mem::replace(&mut hot.earlier, NONE);
-        hot.last = Stretch::default();
+        if hot.is_touched() {
+            // It stays on the list, and is owed nothing.
+            hot.last = Stretch::default();
+        }
         if let Some(outbox) = self.outboxes.try_remove(outbox as usize) {
             self.pending -= outbox.bytes();
         }
@@ -168,8 +171,11 @@ impl<S: Stream> Outgoing<S> {
     /// Writes what the link is owed, with one call. `bound`: bytes that may wait for it.
     pub(crate) fn flush(&mut self, link: u32, bound: usize, counters: &mut Counters) -> Wrote {
         let hot = &mut self.hot[link as usize];
-        hot.touched = false;
-        let last = std::mem::take(&mut hot.last);
+        if !hot.is_touched() {
+            // Its place was given to somebody else while it stood on the list, who has been paid already.
+            return Wrote::All;
+        }
+        let last = std::mem::replace(&mut hot.last, Stretch::NONE);
         let Some(stream) = hot.stream.as_mut() else {
             self.forget(link);
             return Wrote::All;

@@ -321,7 +321,7 @@ impl<N: Net> Shard<N> {
                 self.converse(session, id, |c, turn| c.on_frame(Frame::Binary(bytes), turn));
             }
             Item::Deflated(..) => self.hear_deflated(slot, session, item),
-            Item::Ping(_) if !link.pings.take(self.limits.ping_rate, self.now.time) => {
+            Item::Ping(_) if !link.extras().pings.take(self.limits.ping_rate, self.now.time) => {
                 self.hear_fault(slot, Fault { code: 1008, detail: "too many pings" });
             }
             Item::Ping(payload) => {

@@ -212,7 +212,7 @@ impl<N: Net> Shard<N> {
         let (dialect, link) = (s.dialect, &mut self.links[slot as usize]);
         let Some(stream) = self.out.hot[slot as usize].stream.take() else { return };
         let request = OwnedRequest::default();
-        let (peer, behind, stranger, port) = (link.peer, link.behind, link.stranger.take(), link.port);
+        let (peer, extras, port) = (link.peer, link.extras.take(), link.port);
         link.session = crate::link::NONE;
         s.drop_link(slot);
         self.end_session(session, CloseReason::Done, None);
@@ -220,8 +220,7 @@ impl<N: Net> Shard<N> {
         let over = HandedOver {
             stream,
             peer,
-            behind,
-            stranger,
+            extras,
             port,
             asking,
             request,
@@ -265,9 +264,11 @@ impl<N: Net> Shard<N> {
             session.drop_link(slot);
         }
         let Some(link) = self.links.get_mut(slot as usize) else { return };
-        if link.behind.take().is_some() {
+        if let Some(extras) = link.extras.as_mut()
+            && extras.behind.take().is_some()
+        {
             // The connection is the proxy's again.
-            link.stranger = None;
+            extras.stranger = None;
         }
         // Neither its question nor the holding of a session that it belonged to.
         link.pause = Pause::default();

@@ -348,7 +348,10 @@ impl<N: Net> Shard<N> {
             }
             Answer::Admitted(Ok(principal)) => {
                 session.principal = Some(Arc::clone(&principal));
-                session.budget = None;
+                if let Some(waits) = session.waits.as_mut() {
+                    waits.budget = None;
+                    session.tidy();
+                }
                 if !principal.is_anonymous() {
                     self.make_known(id.slot);
                 }
@@ -385,7 +388,7 @@ impl<N: Net> Shard<N> {
         let Some(session) = self.sessions.get(slot as usize) else { return };
         for link in session.links() {
             if let Some(link) = self.links.get_mut(link as usize) {
-                link.stranger = None;
+                link.set_stranger(None);
             }
         }
     }
@@ -393,9 +396,9 @@ impl<N: Net> Shard<N> {
     /// Where nobody may act without having shown for whom, a session that lasts has little time and few words to do so.
     pub(super) fn limit_stranger(&mut self, link: u32) {
         let Some(link) = self.links.get(link as usize) else { return };
-        let Some(session) = self.sessions.get(link.session as usize) else { return };
+        let Some(session) = self.sessions.get_mut(link.session as usize) else { return };
         let (slot, id) = (link.session, session.id);
-        if session.principal.is_some() || session.budget.is_some() {
+        if session.principal.is_some() || session.budget().is_some() {
             return;
         }
         let (exchange, vhost, now) = (&self.exchange, &session.vhost.name, self.now);
@@ -405,7 +408,7 @@ impl<N: Net> Shard<N> {
         }
         let until = self.now.time + self.limits.auth_timeout;
         if let Some(session) = self.sessions.get_mut(slot as usize) {
-            session.budget = Some(Box::new(Budget::new(until)));
+            session.waits().budget = Some(Budget::new(until));
         }
         self.wake_session(id, until);
     }
@@ -413,7 +416,7 @@ impl<N: Net> Shard<N> {
     /// Charges what a peer says to the budget of a stranger. `false`: there is none left, and the session has ended.
     pub(super) fn may_say(&mut self, slot: u32, bytes: usize) -> bool {
         let Some(session) = self.sessions.get_mut(slot as usize) else { return true };
-        let within = session.budget.as_mut().is_none_or(|budget| budget.spend(bytes));
+        let within = session.budget().is_none_or(|budget| budget.spend(bytes));
         if !within {
             self.end_session(slot, CloseReason::Unauthorized, None);
         }

@@ -140,7 +140,7 @@ impl<N: Net> Shard<N> {
             return;
         }
         session.timer = None;
-        if let Some(budget) = &session.budget {
+        if let Some(budget) = session.budget() {
             if budget.until <= now {
                 return self.end_session(id.slot, CloseReason::Unauthorized, None);
             }
