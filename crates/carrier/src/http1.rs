@@ -6,6 +6,7 @@
 #![warn(clippy::indexing_slicing)]
 
 mod chunked;
+pub mod date;
 mod head;
 mod target;
 

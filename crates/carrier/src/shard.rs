@@ -23,6 +23,7 @@ mod talk;
 mod tick;
 
 use crate::door::{Doors, HandedOver};
+use crate::http1::date::Date;
 use crate::ledger::Ledger;
 use crate::link::{Link, Speech};
 use crate::net::{Net, Ready};
@@ -164,6 +165,8 @@ pub struct Shard<N: Net> {
     accept_again: Option<Time>,
     /// How many connections may still be accepted this second.
     accepting: Allowance,
+    /// What responses say of the time.
+    date: Date,
     /// What addresses may still publish.
     ledger: Ledger,
     /// Steps of handshakes in this turn.
@@ -268,6 +271,7 @@ impl<N: Net> Shard<N> {
             open_ports: Vec::new(),
             accept_again: None,
             accepting: Allowance::default(),
+            date: Date::default(),
             ledger: Ledger::default(),
             handshakes: 0,
             told_of_rest: false,

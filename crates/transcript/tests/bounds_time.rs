@@ -302,3 +302,19 @@ fn a_stream_whose_reader_takes_nothing_ends_and_one_that_takes_a_little_goes_on(
     drop(idle.peer.read(usize::MAX));
     assert!(idle.peer.is_over() && !slow.peer.is_over());
 }
+
+#[test]
+fn every_answer_says_when_it_was_given() {
+    let mut stage = stage();
+    let mut http = Peer::new(stage.connect());
+    for (path, wait) in [("/healthz", 0), ("/nowhere", 61), ("/c/tea", 0)] {
+        seconds(&mut stage, wait);
+        http.peer.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        stage.settle();
+    }
+    http.pull(usize::MAX);
+    let said = http.take_bytes();
+    let dates: Vec<&str> = said.lines().filter_map(|l| l.strip_prefix("Date: ")).collect();
+    let (first, later) = ("Tue, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:14:21 GMT");
+    assert_eq!(dates, [first, later, later], "{said}");
+}

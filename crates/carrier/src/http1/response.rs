@@ -84,15 +84,10 @@ pub fn last_chunk(out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n\r\n");
 }
 
-/// A whole response that says what is wrong, to people and programs alike (RFC 9457).
-pub fn problem(out: &mut Vec<u8>, status: u16, detail: &str, close: bool) {
-    problem_with(out, status, detail, std::iter::empty(), close);
-}
-
-/// As [`problem`], with further header lines.
+/// A whole response that says what is wrong, to people and programs alike (RFC 9457), with these header lines.
 ///
 /// A 426 says by itself what to upgrade to (RFC 9110 §15.5.22, RFC 6455 §4.4).
-pub fn problem_with<'a>(
+pub fn problem<'a>(
     out: &mut Vec<u8>,
     status: u16,
     detail: &str,

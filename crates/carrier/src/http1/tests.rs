@@ -216,7 +216,7 @@ fn chunks_and_problems() {
     assert_eq!(out, [b"1a\r\n".as_slice(), &[b'x'; 0x1a], b"\r\n0\r\n\r\n"].concat());
 
     let mut out = Vec::new();
-    response::problem(&mut out, 426, "a \"b\" \\ \n\x01\x1f é", true);
+    response::problem(&mut out, 426, "a \"b\" \\ \n\x01\x1f é", std::iter::empty(), true);
     let body = r#"{"type":"about:blank","title":"Upgrade Required","status":426,"detail":"a \"b\" \\ \n\u0001\u001f é"}"#;
     let head = format!(
         "HTTP/1.1 426 Upgrade Required\r\nContent-Type: application/problem+json\r\nConnection: Upgrade\r\n\

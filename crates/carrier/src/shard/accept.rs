@@ -171,7 +171,8 @@ impl<N: Net> Shard<N> {
         tracing::debug!(address = %peer, "too many connections of one address without authentication");
         if matches!(speak, Speak::Http) && !stream.is_opening() {
             let mut out = Vec::new();
-            http1::response::problem(&mut out, 429, TOO_MANY, true);
+            let date = std::iter::once(self.date.line(self.now));
+            http1::response::problem(&mut out, 429, TOO_MANY, date, true);
             // Nothing has been written yet, so there is room; and nobody waits for whether it was heard.
             let _unheard = stream.write(&out);
             stream.finish();

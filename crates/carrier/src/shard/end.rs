@@ -3,7 +3,7 @@
 use super::request::write_problem;
 use super::{Draining, Shard};
 use crate::arena::Stretch;
-use crate::http1::response;
+use crate::http1::{Refused, response};
 use crate::link::{Hot, NONE, Speech};
 use crate::net::{Net, Stream};
 use crate::shard::outgoing::Wrote;
@@ -288,9 +288,9 @@ impl<N: Net> Shard<N> {
             }
             Speech::Http(_) => {
                 if let Some(asking) = asking {
-                    self.out.owe_new(slot, |out| {
-                        write_problem(out, &asking, status(reason), close_words(reason), true);
-                    });
+                    let refused = Refused { status: status(reason), detail: close_words(reason) };
+                    let date = self.date.line(self.now);
+                    self.out.owe_new(slot, |out| write_problem(out, &asking, refused, date, true));
                 }
             }
             Speech::Stream { .. } | Speech::Raw | Speech::Closing => {}

@@ -249,7 +249,7 @@ impl<N: Net> Shard<N> {
         if !matches!(link.speech, Speech::Http(_)) {
             return self.lose_link(slot, CloseReason::Unauthorized);
         }
-        self.out.owe_new(slot, |out| http1::response::problem(out, refused.status, refused.detail, true));
+        self.problem(slot, refused.status, refused.detail);
         self.begin_close(slot);
     }
 

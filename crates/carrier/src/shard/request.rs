@@ -105,7 +105,8 @@ impl<N: Net> Shard<N> {
         let Some(asking) = self.take_asking(slot) else { return };
         // A problem is always written as to HTTP/1.1, which says nothing of keeping the connection.
         let close = !asking.keep_alive || asking.http10;
-        self.out.owe_new(slot, |out| write_problem(out, &asking, refused.status, refused.detail, close));
+        let date = self.date.line(self.now);
+        self.out.owe_new(slot, |out| write_problem(out, &asking, refused, date, close));
         self.after_response(slot, close);
     }
 
@@ -126,7 +127,7 @@ impl<N: Net> Shard<N> {
         let draining = self.exchange.draining.load(Ordering::Relaxed);
         let close = !asking.keep_alive || draining;
         let headers = headers.map(|(name, value)| -> (&str, &str) { (name, value) });
-        let headers = headers.chain(cors(asking.origin.as_deref()));
+        let headers = headers.chain(cors(asking.origin.as_deref())).chain([self.date.line(self.now)]);
         self.out.owe_new(slot, |out| {
             response::head(out, status, asking.http10, headers, Length::Known(body.len()), close);
             if !asking.is_head {
@@ -140,7 +141,7 @@ impl<N: Net> Shard<N> {
     pub(super) fn stream(&mut self, slot: u32, response: &Response) {
         let Some(asking) = self.take_asking(slot) else { return };
         let headers = response.headers.iter().map(|(name, value)| (*name, value.as_ref()));
-        let headers = headers.chain(cors(asking.origin.as_deref()));
+        let headers = headers.chain(cors(asking.origin.as_deref())).chain([self.date.line(self.now)]);
         self.out.owe_new(slot, |out| {
             response::head(out, response.status, asking.http10, headers, Length::Chunked, true);
         });
@@ -247,6 +248,12 @@ impl<N: Net> Shard<N> {
         self.exchange.inbox(to).ring();
     }
 
+    /// Says what is wrong where no request is being dealt with.
+    pub(super) fn problem(&mut self, slot: u32, status: u16, detail: &str) {
+        let date = std::iter::once(self.date.line(self.now));
+        self.out.owe_new(slot, |out| response::problem(out, status, detail, date, true));
+    }
+
     fn take_asking(&mut self, slot: u32) -> Option<Asking> {
         let asking = self.links.get_mut(slot as usize)?.asking.take();
         if asking.is_none() {
@@ -330,10 +337,17 @@ impl<N: Net> Shard<N> {
 }
 
 /// Answers a request with what is wrong. A page that may not ask is not told more than that.
-pub(super) fn write_problem(out: &mut Vec<u8>, asking: &Asking, status: u16, detail: &str, close: bool) {
+pub(super) fn write_problem(
+    out: &mut Vec<u8>,
+    asking: &Asking,
+    refused: Refused,
+    date: (&str, &str),
+    close: bool,
+) {
     let start = out.len();
-    let origin = asking.origin.as_deref().filter(|_| status != 403);
-    response::problem_with(out, status, detail, cors(origin), close);
+    let origin = asking.origin.as_deref().filter(|_| refused.status != 403);
+    let headers = cors(origin).chain([date]);
+    response::problem(out, refused.status, refused.detail, headers, close);
     if asking.is_head
         && let Some(head) = out[start..].windows(4).position(|w| w == b"\r\n\r\n")
     {

@@ -1,7 +1,6 @@
 //! Deadlines: what happens when nothing happens.
 
 use super::Shard;
-use crate::http1::response;
 use crate::link::{Awaited, Speech};
 use crate::net::Net;
 use crate::websocket::{self, Opcode};
@@ -91,7 +90,7 @@ impl<N: Net> Shard<N> {
                 if link.awaited != Awaited::Request {
                     let detail = "the request did not come in time";
                     self.desk.counters.refuse_request(408);
-                    self.out.owe_new(slot, |out| response::problem(out, 408, detail, true));
+                    self.problem(slot, 408, detail);
                 }
                 self.begin_close(slot);
             }
