@@ -33,6 +33,28 @@ pub(crate) fn clippy(root: &Path, report: &mut Report) {
     });
 }
 
+/// What `deny.toml` demands of others' crates, where somebody has installed `cargo deny`. The advisories are a database
+/// of others', which is not to be had everywhere.
+pub(crate) fn deny(root: &Path, report: &mut Report) {
+    if !report::works(cargo(root).args(["deny", "--version"])) {
+        let what = "licences and advisories of others' crates: `cargo install --locked cargo-deny`";
+        return report.lack("deny", what);
+    }
+    let check = |what: &[&str], log: &Path| {
+        let mut command = cargo(root);
+        command.args(["deny", "--workspace", "check"]).args(what);
+        report::run(&mut command, log, "mend Cargo.toml; or deny.toml, if what it says is not meant")?;
+        Ok(String::new())
+    };
+    let log = report.log("deny");
+    report.step("deny", || check(&["bans", "licenses", "sources"], &log));
+    if !report::works(cargo(root).args(["deny", "fetch", "db"])) {
+        return report.lack("deny advisories", "their database cannot be fetched from here");
+    }
+    let log = report.log("deny advisories");
+    report.step("deny advisories", || check(&["advisories"], &log));
+}
+
 pub(crate) fn test(root: &Path, report: &mut Report) {
     let log = report.log("test");
     report.step("test", || {

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 const MENU: &str = "\
 cargo xtask test             everything: install what is missing, lint, tidy, tests, interop, most of Autobahn
-cargo xtask lint             cargo fmt --check, clippy, tidy
+cargo xtask lint             cargo fmt --check, clippy, tidy, and cargo deny where it is installed
 cargo xtask tidy             the house rules and the floors (also a #[test], so `cargo test` is enough)
 cargo xtask interop [NAME]   clients that others wrote, against the built server; NAME is a folder of interop/
                              or folder/script
@@ -74,6 +74,7 @@ fn lint(root: &Path, report: &mut Report) {
     machine::components(root, report);
     cargo::format(root, report);
     cargo::clippy(root, report);
+    cargo::deny(root, report);
     tidy::run(root, report);
 }
 

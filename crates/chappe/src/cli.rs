@@ -25,11 +25,12 @@ Examples:
   chappe serve                    a server for this machine, without configuration
   chappe sub chat                 listen to a channel
   chappe pub chat hello           publish to it
-  chappe bench fan --members 100  what a delivered message costs the server
+  chappe bench fan --members 100  what a delivered message costs
+  chappe config check FILE        what is wrong with a configuration, or what it opens to whom
 
 Exit codes:
   0    done
-  1    it could not be done: nobody there, refused, or a bench that lost messages
+  1    it could not be done: no server there, refused, a bench that lost messages, a doctor's BAD
   2    wrong usage or configuration
   130  ended by Ctrl-C (serve: 0)";
 
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     /// fish: chappe completions fish > ~/.config/fish/completions/chappe.fish
     #[command(verbatim_doc_comment)]
     Completions {
+        /// The shell it is for
         #[arg(value_enum, value_name = "SHELL")]
         shell: Shell,
     },
@@ -81,7 +83,7 @@ pub(crate) struct Serve {
     #[arg(long, short, value_name = "FILE", env = "CHAPPE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Listen here instead of 127.0.0.1:6889 and [::1]:6889; may be repeated
+    /// Listen here instead of where the configuration says [default: 127.0.0.1:6889 and [::1]:6889]; may be repeated
     #[arg(long, short, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Vec<String>,
 

@@ -214,6 +214,14 @@ fn lasting(words: String) -> Failure {
 #[expect(clippy::wildcard_enum_match_arm, reason = "errors of others, few of which have a remedy")]
 fn distrust(e: &rustls::Error) -> String {
     match e {
+        // rustls has no name of its own for it.
+        rustls::Error::InvalidCertificate(rustls::CertificateError::Other(why))
+            if why.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the server shows the certificate of a CA, which is none for a server: make one with \
+             `basicConstraints=CA:FALSE`"
+                .to_owned()
+        }
         rustls::Error::InvalidCertificate(why) => {
             format!("the certificate is not trusted ({why:?}): name the CA that signed it with --ca FILE")
         }

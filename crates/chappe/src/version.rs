@@ -10,7 +10,10 @@ const COMMIT: Option<&str> = option_env!("CHAPPE_COMMIT");
 
 /// Prints it.
 pub(crate) fn version(json: bool) -> Result<(), Stop> {
-    let dialects = server::registry::dialects(&Dialects::default());
+    let mut settings = Dialects::default();
+    // It is in every build; a configuration decides whether it is handed out.
+    settings.playground.enabled = Some(true);
+    let dialects = server::registry::dialects(&settings);
     let dialects: Vec<&str> = dialects.iter().map(|d| d.name()).collect();
     let version = env!("CARGO_PKG_VERSION");
     let target = target();

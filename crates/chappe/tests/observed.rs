@@ -46,7 +46,7 @@ impl Server {
     }
 
     fn admin(&self) -> SocketAddr {
-        self.address("  metrics  curl http://")
+        self.address("  metrics    curl http://")
     }
 
     fn ask_to_end(&self) {

@@ -25,7 +25,7 @@ pub fn banner(running: &Running, posture: Posture, open: bool) -> String {
         let _infallible = writeln!(out, "  {name:10} {line}");
     }
     if let Some(address) = running.admin() {
-        let _infallible = writeln!(out, "  {:8} curl http://{address}/metrics", "metrics");
+        let _infallible = writeln!(out, "  {:10} curl http://{address}/metrics", "metrics");
     }
     out.push_str("\nCtrl-C stops it.\n");
     out

@@ -209,7 +209,7 @@ impl<N: Net> Shard<N> {
         let in_body = decoder.in_body();
         let stopped = match self.links.get(slot as usize) {
             Some(link) if in_body && link.awaited != Awaited::Body && !self.may_send_body(slot, &decoder) => {
-                let detail = "show a token with the head of the request: this body is not read without";
+                let detail = "this body is not read from a stranger: show a token that is known with the head of the request";
                 Some(Refused { status: 401, detail })
             }
             _ => None,

@@ -12,7 +12,7 @@ Examples:
   chappe bench fan --pid $(pidof chappe)               CPU and memory of a server that runs, too
   chappe bench fan --members 100 --rate 50             latency at 50 messages a second
   chappe bench idle --members 10000                    connecting, and what a member costs
-  chappe bench idle --url wss://127.0.0.1:6890 --ca ca.pem    the same over TLS
+  chappe bench idle --url wss://127.0.0.1:6889 --ca ca.pem    the same over TLS
   chappe bench fan --in-process --burst 32             without a server and without the kernel
 
 Ends with 1 when a message was lost, came twice or out of order, or a member was thrown out.";

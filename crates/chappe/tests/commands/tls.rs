@@ -16,16 +16,21 @@ pub(crate) fn seal(house: &House) -> (Relay, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     let leaf = leaf.signed_by(&key, &issuer).unwrap();
+    (relay(house, &leaf, &key), file)
+}
+
+/// A relay before that server that shows this certificate.
+fn relay(house: &House, shown: &rcgen::Certificate, key: &rcgen::KeyPair) -> Relay {
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(
-            vec![leaf.der().clone()],
+            vec![shown.der().clone()],
             rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
         )
         .unwrap();
-    (Relay::start(&house.address, Some(Arc::new(config))), file)
+    Relay::start(&house.address, Some(Arc::new(config)))
 }
 
 #[test]
@@ -41,6 +46,20 @@ fn a_private_ca() {
         assert_eq!(heard.code, Some(0), "{}", heard.err);
         assert_eq!(heard.out.matches("\"payload\":\"sealed\"").count(), 2);
     }
+}
+
+#[test]
+fn a_ca_is_no_server() {
+    let house = House::start("");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut ca = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = ca.self_signed(&key).unwrap();
+    let relay = relay(&house, &ca, &key);
+    let (url, file) = (format!("https://{}", relay.address), scratch("pem", &ca.pem()));
+    let said = run(&mut house.command(&["pub", "chat", "x", "--url", &url, "--ca", &file]));
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("`basicConstraints=CA:FALSE`"), "{}", said.err);
 }
 
 #[test]

@@ -84,7 +84,9 @@ fn versions() {
     let said = run(&mut chappe(&["version", "--json"]));
     let object: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(object["version"], env!("CARGO_PKG_VERSION"));
-    assert!(object["dialects"].as_array().unwrap().contains(&"http".into()));
+    for dialect in ["http", "rooms", "playground"] {
+        assert!(object["dialects"].as_array().unwrap().contains(&dialect.into()), "{dialect}");
+    }
     assert!(object["target"].as_str().unwrap().contains(std::env::consts::ARCH));
     let said = run(&mut chappe(&["version"]));
     assert!(said.out.starts_with(&format!("chappe {}\n", env!("CARGO_PKG_VERSION"))), "{}", said.out);
