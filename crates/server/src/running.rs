@@ -16,7 +16,7 @@ use node::exchange::Plan;
 use node::{Clock, Control, Exchange, StaticTokens};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
@@ -207,10 +207,20 @@ fn say_where(
     tracing::info!(version, addresses, ?posture, open, shards, admin, "serving");
 }
 
+/// An address that somebody on this machine can call; all of its addresses at once is none.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
 /// For each dialect a line to paste, for the first address that has a port.
 fn paste_lines(dialects: &[Box<dyn Dialect>], addresses: &[Address]) -> Vec<(&'static str, String)> {
     let first = addresses.iter().find_map(|a| match a {
-        Address::Tcp(address, tls) => Some((address.to_string(), *tls)),
+        Address::Tcp(address, tls) => Some((reachable(*address).to_string(), *tls)),
         Address::Unix(_) => None,
     });
     let Some((address, tls)) = first else { return Vec::new() };
@@ -287,4 +297,17 @@ fn start_shards(
         shards.push(Builder::new().name(format!("shard-{number}")).spawn(move || run(shard))?);
     }
     Ok(shards)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_to_paste_name_an_address_that_can_be_called() {
+        let all = [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("192.0.2.1:1", "192.0.2.1:1")];
+        for (bound, called) in all {
+            assert_eq!(reachable(bound.parse().unwrap()).to_string(), called);
+        }
+    }
 }
