@@ -2,7 +2,7 @@
 //!
 //! Changes nothing by itself; it is told to, by a signal or by a program that embeds the server.
 
-use crate::settings::{Place, Settings};
+use crate::settings::{Place, Posture, Settings};
 use carrier::net::Identities;
 use carrier::{Rules, shard::Wiring};
 use node::{Exchange, StaticTokens};
@@ -36,7 +36,15 @@ impl Controls {
     /// Takes over what can change while the server runs: tokens and anonymous grants, hosts and origins of the
     /// listeners, limits, certificates. Sessions whose token is gone, or may do something else now, are ended. Everything
     /// else stays as it was when the server started.
-    pub fn adopt(&self, settings: &Settings) {
+    ///
+    /// # Errors
+    /// The settings are for a server that only this machine can reach, and this one has a listener that others can:
+    /// nothing changes, since what is right there, that anybody may do anything, was never asked for here.
+    pub fn adopt(&self, settings: &Settings) -> Result<(), &'static str> {
+        if settings.posture == Posture::Loopback && self.listeners.iter().any(Place::is_exposed) {
+            return Err("the configuration has no listener that others can reach, and the server has: it would be \
+                        open to anybody; start it again to close that listener");
+        }
         let before = self.wiring.rulebook.rules();
         let gates = self.listeners.iter().zip(&before.gates).map(|(place, gate)| {
             let same = settings.listeners.iter().find(|l| l.place == *place);
@@ -49,6 +57,7 @@ impl Controls {
             self.exchange.inbox(shard).ring();
         }
         self.renew_certificates();
+        Ok(())
     }
 
     /// Reads certificates again whose files have changed. Those that cannot be used are left as they were.
@@ -75,4 +84,31 @@ pub(crate) fn looks(identities: &[Arc<Identities>]) -> Vec<Look> {
         Some((file.modified().ok()?, file.len()))
     };
     identities.iter().flat_map(|i| i.files()).flat_map(|(cert, key)| [look(cert), look(key)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Settings, start};
+    use model::{Now, VHostName};
+
+    fn settings(listener: &str, token: Option<&str>) -> Settings {
+        let token = token.map(|t| format!("[[auth.token]]\nname='ann'\ntoken='{t}'\n")).unwrap_or_default();
+        let text =
+            format!("shards = 1\nadmin.address = 'off'\n[[listener]]\naddress = '{listener}'\n{token}");
+        Settings::resolve(&toml::from_str(&text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_server_within_reach_is_not_opened_by_settings_for_one_that_is_not() {
+        let running = start(settings("0.0.0.0:0", Some("first"))).unwrap();
+        let controls = running.controls();
+        let known = |token| controls.exchange().recognises(token, &VHostName::root(), Now::default());
+        let words = controls.adopt(&settings("127.0.0.1:0", None)).unwrap_err();
+        assert!(words.contains("open to anybody"), "{words}");
+        assert_eq!((known(None), known(Some("first"))), (Some(false), Some(true)));
+        controls.adopt(&settings("0.0.0.0:0", Some("second"))).unwrap();
+        assert_eq!((known(None), known(Some("second"))), (Some(false), Some(true)));
+        controls.exchange().drain();
+        running.wait().unwrap();
+    }
 }

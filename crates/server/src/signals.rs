@@ -71,10 +71,8 @@ pub fn reload_on_signal(
                 Ok(Some(())) => {
                     supervisor::reloading();
                     match read() {
-                        Ok(now) => {
-                            take_over(&controls, &before, &now);
-                            before = now;
-                        }
+                        Ok(now) if take_over(&controls, &before, &now) => before = now,
+                        Ok(_) => {}
                         Err(words) => {
                             tracing::error!(problems = %words.trim_end(), "the configuration is wrong; nothing changes");
                         }
@@ -87,9 +85,13 @@ pub fn reload_on_signal(
     Ok(())
 }
 
-fn take_over(controls: &crate::Controls, before: &Settings, now: &Settings) {
+/// `false`: nothing has changed, as it would not have been safe.
+fn take_over(controls: &crate::Controls, before: &Settings, now: &Settings) -> bool {
     let changes = changes(before, now);
-    controls.adopt(now);
+    if let Err(problems) = controls.adopt(now) {
+        tracing::error!(problems, "the configuration does not fit the server that runs; nothing changes");
+        return false;
+    }
     if let Err(words) = log::refilter(now.effective.log.filter.as_deref().unwrap_or(log::FILTER)) {
         tracing::error!(%words, "the log's filter stays as it was");
     }
@@ -103,4 +105,5 @@ fn take_over(controls: &crate::Controls, before: &Settings, now: &Settings) {
             "the configuration has been read again; the keys under `restart` wait for one"
         ),
     }
+    true
 }
