@@ -455,8 +455,7 @@ impl<N: Net> Shard<N> {
         self.rules = self.wiring.rulebook.rules();
         self.limits = Arc::new(self.rules.limits.clone());
         self.desk.limits = Arc::clone(&self.limits);
-        let exchange = Arc::clone(&self.exchange);
-        let falls = |s: &Session| s.principal.as_ref().is_some_and(|p| !exchange.stands(p));
+        let falls = |s: &Session| s.principal.as_ref().is_some_and(|p| !self.stands(p));
         let fallen: Vec<_> = self.sessions.iter().filter(|(_, s)| falls(s)).map(|(_, s)| s.id).collect();
         for id in fallen {
             if self.session(id).is_some() {

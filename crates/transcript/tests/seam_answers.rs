@@ -39,6 +39,26 @@ fn a_later_answer_may_be_no() {
 }
 
 #[test]
+fn who_was_admitted_under_rules_that_have_changed_since_is_not() {
+    let (mut stage, names) = stage(1);
+    let mut line = puppet(&mut stage, "auth later");
+    let reply = names.reply();
+    // The answer is on its way when the rules change, and comes when everybody has been looked through.
+    let ann = named("ann", 1);
+    names.fallen.lock().unwrap().push(std::sync::Arc::clone(&ann));
+    let rules = (*stage.house.wiring.rulebook.rules()).clone();
+    stage.house.wiring.rulebook.replace(rules);
+    stage.house.exchange.inbox(0).ring();
+    stage.settle();
+    reply.send(Ok(ann));
+    stage.settle();
+    assert_eq!(line.heard(), ["refused BadToken"]);
+    line.say("join tea");
+    stage.settle();
+    assert_eq!(line.heard(), ["refused NotGranted { right: \"READ\" }"], "it acts for nobody");
+}
+
+#[test]
 fn an_answer_after_the_deadline_is_dropped_and_busy_came_instead() {
     let (mut stage, names) = stage(1);
     let mut line = puppet(&mut stage, "auth later");

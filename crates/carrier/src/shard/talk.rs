@@ -8,7 +8,7 @@ use crate::strangers::Budget;
 use crate::wheel::Timer;
 use dialect::{Command, Conversation, Effect, Event, Hearing, Turn};
 use hub::Lane;
-use model::{CloseReason, Form, LinkId, SessionId, Ticket, Time};
+use model::{CloseReason, Form, LinkId, Principal, Refusal, SessionId, Ticket, Time};
 use node::{Applied, Caller, Entry, VHost};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -346,7 +346,12 @@ impl<N: Net> Shard<N> {
                 session.tidy();
                 self.hear_answer(id, ticket, Answer::Admitted(verdict));
             }
+            // The rules may have changed since it was admitted; those who were here then have been looked through.
+            Answer::Admitted(Ok(principal)) if !self.stands(&principal) => {
+                self.hear_answer(id, ticket, Answer::Admitted(Err(Refusal::BadToken)));
+            }
             Answer::Admitted(Ok(principal)) => {
+                let Some(session) = self.session(id) else { return };
                 session.principal = Some(Arc::clone(&principal));
                 if let Some(waits) = session.waits.as_mut() {
                     waits.budget = None;
@@ -381,6 +386,11 @@ impl<N: Net> Shard<N> {
                 self.converse(id.slot, None, |c, t| c.on_event(event, t));
             }
         }
+    }
+
+    /// Whether somebody who was admitted may stay. Who decides that is somebody else's code; where it fails, nobody may.
+    pub(super) fn stands(&self, principal: &Arc<Principal>) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.exchange.stands(principal))).unwrap_or(false)
     }
 
     /// The peer of this session is no stranger any more.
@@ -425,7 +435,7 @@ impl<N: Net> Shard<N> {
 
     /// Refuses what a session has waited for too long.
     pub(super) fn refuse_waiting(&mut self, id: SessionId, ticket: Ticket) {
-        let answer = node::Answer::Refused(model::Refusal::Busy);
+        let answer = node::Answer::Refused(Refusal::Busy);
         self.exchange.push_and_wake(self.desk.shard, Entry::Answer { session: id, ticket, answer });
     }
 }

@@ -360,6 +360,8 @@ pub(crate) fn hush() {
 #[derive(Clone, Default)]
 pub(crate) struct Names {
     pub(crate) replies: Arc<Mutex<Vec<Reply>>>,
+    /// Who may not stay any more.
+    pub(crate) fallen: Arc<Mutex<Vec<Arc<Principal>>>>,
 }
 
 impl Names {
@@ -388,6 +390,10 @@ impl Authority for Names {
                 None => Err(Refusal::BadToken),
             }),
         }
+    }
+
+    fn stands(&self, principal: &Arc<Principal>) -> bool {
+        !self.fallen.lock().unwrap().iter().any(|fallen| Arc::ptr_eq(fallen, principal))
     }
 }
 
