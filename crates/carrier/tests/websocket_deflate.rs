@@ -196,6 +196,15 @@ fn blocks() {
     check("with its unsent end", &text(b"\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff"), &[NONE]);
 }
 
+/// A last block of nothing is two bytes, and costs a beginning: a message of a million of them would hold up everybody.
+#[test]
+fn last_blocks_are_counted() {
+    let of = |blocks: usize| frame(TEXT | DEFLATED, &[b"\x03\x00".repeat(blocks), b"\x00".to_vec()].concat());
+    check("a few", &of(16), &["text "]);
+    check("too many", &of(17), &[NONE]);
+    check("a great many", &of(30_000), &[NONE]);
+}
+
 /// The payload of a message, compressed by whoever.
 fn deflated(bytes: &[u8], level: u32, window_bits: u8) -> Vec<u8> {
     let mut compress = Compress::new_with_window_bits(Compression::new(level), false, window_bits);

@@ -34,6 +34,10 @@ const UNSENT: [u8; 4] = [0, 0, 0xff, 0xff];
 /// a block ends can be read to the end of that.
 const END: [u8; 6] = [0, 0, 0xff, 0xff, 3, 0];
 
+/// BOUND: last blocks of one message. No compressor writes more than one; each costs as much as a beginning, may say
+/// nothing, and is two bytes.
+const LAST_BLOCKS: u32 = 16;
+
 const NOT_DEFLATED: Fault = Fault { code: 1007, detail: "a compressed message that is none" };
 
 /// What may be received of a message that is compressed: as much as it may be when inflated, and what blocks that
@@ -121,12 +125,16 @@ impl Inflater {
         // Whatever window the peer uses, the largest holds it.
         let state = self.state.get_or_insert_with(|| Decompress::new(false));
         state.reset(false);
-        let mut ended = false;
+        let (mut ended, mut last_blocks) = (false, 0);
         for part in [payload, &END] {
             let mut rest = part;
             while !rest.is_empty() {
                 // A last block may be followed by others (RFC 7692 §7.2.3.4).
                 if std::mem::take(&mut ended) {
+                    last_blocks += 1;
+                    if last_blocks > LAST_BLOCKS {
+                        return Err(NOT_DEFLATED);
+                    }
                     state.reset(false);
                 }
                 make_room(&mut self.message, bound)?;
