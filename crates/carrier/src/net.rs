@@ -32,8 +32,8 @@ pub enum Ready {
     Port(u16),
 }
 
-/// A connection's two directions. A read gets fewer bytes than it asked for only when there are no more for the moment;
-/// a write takes fewer than it was given only when it will be reported that more are taken.
+/// A connection's two directions. A read gets fewer bytes than it asked for only when there are no more for the moment,
+/// or when the stream says that it has more; a write takes fewer than it was given only when it will be reported that more are taken.
 pub trait Stream: Read + Write + Send {
     /// Says that nothing more will be written.
     fn finish(&mut self);
@@ -53,6 +53,11 @@ pub trait Stream: Read + Write + Send {
 
     /// Whether the stream itself knows that its peer says no more: nobody reports that, so it is read to its end.
     fn is_at_end(&self) -> bool {
+        false
+    }
+
+    /// Whether the last read ended before there was no more: nobody reports what is left, so it is read later.
+    fn has_more(&self) -> bool {
         false
     }
 

@@ -282,6 +282,13 @@ impl Stream for Socket {
         }
     }
 
+    fn has_more(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Wrapped(w) => w.tls.as_ref().is_some_and(Tls::has_more),
+        }
+    }
+
     fn is_opening(&self) -> bool {
         match self {
             Self::Tcp(_) | Self::Unix(_) => false,

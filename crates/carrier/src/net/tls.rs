@@ -16,6 +16,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// BOUND: bytes that one connection keeps encrypted until the kernel takes them.
 const HELD: usize = 32 << 10;
+/// BOUND: bytes of the socket's that are decrypted in one call. Records may hold next to nothing each, and whoever sends
+/// them as fast as they are read would be the only one who is.
+const TAKEN: usize = 128 << 10;
 /// Slices of one vectored write.
 const GATHER: usize = 64;
 
@@ -169,13 +172,15 @@ pub(super) struct Tls {
     over: bool,
     /// The peer says no more that could be understood.
     ended: bool,
+    /// The last call ended at its bound: the socket may have more.
+    more: bool,
 }
 
 impl Tls {
     pub(super) fn new(rules: &Arc<ServerConfig>) -> io::Result<Self> {
         let mut session = ServerConnection::new(Arc::clone(rules)).map_err(io::Error::other)?;
         session.set_buffer_limit(Some(HELD));
-        Ok(Self { session, over: false, ended: false })
+        Ok(Self { session, over: false, ended: false, more: false })
     }
 
     /// Whether the peer has ended the conversation, though perhaps not the connection.
@@ -187,18 +192,32 @@ impl Tls {
         self.session.is_handshaking()
     }
 
+    /// Whether there may be more that nobody will report, though fewer bytes came than were asked for.
+    pub(super) fn has_more(&self) -> bool {
+        self.more
+    }
+
     /// Whether something encrypted waits for the kernel to take it.
     pub(super) fn is_holding(&self) -> bool {
         self.session.wants_write()
     }
 
-    /// Reads until `into` is full or the socket has no more: fewer bytes than asked for are all there are.
+    /// Reads until `into` is full or the socket has no more: fewer bytes than asked for are all there are, unless
+    /// [`Tls::has_more`] says otherwise.
     pub(super) fn read(&mut self, socket: &mut (impl Read + Write), into: &mut [u8]) -> io::Result<usize> {
-        let mut got = 0;
+        let (mut got, mut taken) = (0, 0);
+        self.more = false;
         loop {
             let read = match self.session.reader().read(into.get_mut(got..).unwrap_or_default()) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && taken >= TAKEN => {
+                    self.more = true;
+                    Err(e)
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => match self.take_in(socket) {
-                    Ok(()) => continue,
+                    Ok(n) => {
+                        taken += n;
+                        continue;
+                    }
                     Err(e) => Err(e),
                 },
                 // The connection ended without a goodbye.
@@ -221,14 +240,14 @@ impl Tls {
         }
     }
 
-    /// Takes what the socket has, and answers what belongs to the handshake.
-    fn take_in(&mut self, socket: &mut (impl Read + Write)) -> io::Result<()> {
-        self.session.read_tls(socket)?;
+    /// Takes some of what the socket has, and answers what belongs to the handshake. Says how much it took.
+    fn take_in(&mut self, socket: &mut (impl Read + Write)) -> io::Result<usize> {
+        let taken = self.session.read_tls(socket)?;
         let understood = self.session.process_new_packets();
         // An alert goes out with the rest, as far as it can.
         let pushed = self.push(socket);
         understood.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-        pushed
+        pushed.map(|()| taken)
     }
 
     /// Encrypts and writes. Fewer bytes than given are taken only while the kernel takes no more.
@@ -279,5 +298,95 @@ impl Tls {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+    /// What is to be read of a socket; what is written goes elsewhere.
+    #[derive(Default)]
+    struct Wire {
+        coming: io::Cursor<Vec<u8>>,
+        gone: Vec<u8>,
+    }
+
+    impl Wire {
+        fn left(&self) -> usize {
+            self.coming.get_ref().len() - usize::try_from(self.coming.position()).unwrap()
+        }
+    }
+
+    impl Read for Wire {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            match self.coming.read(into) {
+                Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
+                other => other,
+            }
+        }
+    }
+
+    impl Write for Wire {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.gone.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A connection that has been made, and the client at its other end.
+    fn connected() -> (Tls, ClientConnection) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let cert = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let cert = cert.self_signed(&key).unwrap().der().clone();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let secret = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        let shown = CertifiedKey::from_der(vec![cert.clone()], secret, &provider).unwrap();
+        let identities = Identities { files: Vec::new(), shown: RwLock::new(vec![Arc::new(shown)]) };
+        let mut server = Tls::new(&Arc::new(identities).rules().unwrap()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(cert).unwrap();
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+        let mut client =
+            ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
+        while client.is_handshaking() || server.is_opening() {
+            let mut wire = Wire::default();
+            client.write_tls(wire.coming.get_mut()).unwrap();
+            server.read(&mut wire, &mut [0; 100]).unwrap_err();
+            let mut answer = wire.gone.as_slice();
+            while !answer.is_empty() {
+                client.read_tls(&mut answer).unwrap();
+                client.process_new_packets().unwrap();
+            }
+        }
+        (server, client)
+    }
+
+    #[test]
+    fn a_peer_of_tiny_records_is_not_read_for_ever() {
+        let (mut server, mut client) = connected();
+        let mut wire = Wire::default();
+        for _ in 0..20_000 {
+            client.writer().write_all(b"x").unwrap();
+            client.write_tls(wire.coming.get_mut()).unwrap();
+        }
+        let (mut into, mut got, mut calls) = (vec![0; 64 << 10], 0, 0);
+        loop {
+            let before = wire.left();
+            got += server.read(&mut wire, &mut into).unwrap();
+            calls += 1;
+            assert!(before - wire.left() <= TAKEN + (16 << 10), "call {calls} took {}", before - wire.left());
+            if !server.has_more() {
+                break;
+            }
+        }
+        assert_eq!((got, wire.left()), (20_000, 0), "in {calls} calls");
+        assert!(calls > 2);
     }
 }

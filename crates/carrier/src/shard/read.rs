@@ -65,7 +65,12 @@ impl<N: Net> Shard<N> {
             let n = match stream.read(scratch) {
                 Ok(0) => return self.hear_end(slot),
                 Ok(n) => n,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    if stream.has_more() {
+                        self.read_later(slot);
+                    }
+                    return;
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(e) => {
                     if e.kind() == io::ErrorKind::InvalidData {
@@ -75,6 +80,7 @@ impl<N: Net> Shard<N> {
                 }
             };
             let ended = link.ended || stream.is_at_end();
+            let has_more = stream.has_more();
             self.desk.counters.reads += 1;
             self.desk.counters.bytes_in += n as u64;
             if std::mem::take(&mut link.fresh) {
@@ -86,6 +92,9 @@ impl<N: Net> Shard<N> {
             let caused = self.desk.take_caused();
             if self.is_spent() {
                 return;
+            }
+            if has_more {
+                return self.read_later(slot);
             }
             // Fewer bytes than asked for: that was all, and more will be reported.
             if n < scratch.len() && !ended {
