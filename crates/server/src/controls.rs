@@ -42,8 +42,10 @@ impl Controls {
     /// nothing changes, since what is right there, that anybody may do anything, was never asked for here.
     pub fn adopt(&self, settings: &Settings) -> Result<(), &'static str> {
         if settings.posture == Posture::Loopback && self.listeners.iter().any(Place::is_exposed) {
-            return Err("the configuration has no listener that others can reach, and the server has: it would be \
-                        open to anybody; start it again to close that listener");
+            return Err(
+                "the configuration has no listener that others can reach, and the server has: it would be \
+                        open to anybody; start it again to close that listener",
+            );
         }
         let before = self.wiring.rulebook.rules();
         let gates = self.listeners.iter().zip(&before.gates).map(|(place, gate)| {

@@ -17,7 +17,8 @@ use node::{Clock, Control, Exchange, StaticTokens};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 
@@ -61,11 +62,20 @@ impl From<io::Error> for StartError {
     }
 }
 
+/// Which file it is that has a name: the device it is on, its number there, and when it was made: numbers are given
+/// again.
+type File = (u64, u64, (i64, i64));
+
+fn file(path: &Path) -> Option<File> {
+    let file = std::fs::symlink_metadata(path).ok()?;
+    Some((file.dev(), file.ino(), (file.mtime(), file.mtime_nsec())))
+}
+
 /// A server that runs.
 pub struct Running {
     addresses: Vec<Address>,
-    /// The unix sockets that it has made; those of systemd stay systemd's.
-    made: Vec<PathBuf>,
+    /// The unix sockets that it has made, and which they are; those of systemd stay systemd's.
+    made: Vec<(PathBuf, Option<File>)>,
     controls: Controls,
     shards: Vec<JoinHandle<io::Result<()>>>,
     control: Control,
@@ -128,9 +138,12 @@ impl Running {
             let lost = |_| io::Error::other("a shard panicked");
             shard.join().map_err(lost).and_then(|ended| ended)?;
         }
-        for path in &self.made {
-            // A path that is left behind is replaced at the next start.
-            drop(std::fs::remove_file(path));
+        for (path, made) in &self.made {
+            // Who was started meanwhile may have put a socket of its own there.
+            if made.is_some() && file(path) == *made {
+                // A path that is left behind is replaced at the next start.
+                drop(std::fs::remove_file(path));
+            }
         }
         let c = self.controls.exchange.totals.read();
         let told = c.closed[CloseReason::Draining.index()];
@@ -154,7 +167,7 @@ pub(crate) fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) ->
     let open = listeners::open(&settings)?;
     let addresses: Vec<Address> = open.iter().map(|o| o.address.clone()).collect();
     let made = open.iter().filter_map(|o| match &o.listener.place {
-        Place::Unix(path) => Some(path.clone()),
+        Place::Unix(path) => Some((path.clone(), file(path))),
         Place::Tcp(_) | Place::Inherited(_) => None,
     });
     let made = made.collect();
@@ -309,5 +322,25 @@ mod tests {
         for (bound, called) in all {
             assert_eq!(reachable(bound.parse().unwrap()).to_string(), called);
         }
+    }
+
+    #[test]
+    fn the_socket_of_a_successor_stays() {
+        let path = std::env::temp_dir().join(format!("chappe-successor-{}.sock", std::process::id()));
+        let serve = || {
+            let text =
+                format!("shards=1\nadmin.address='off'\n[[listener]]\naddress='unix:{}'", path.display());
+            start(Settings::resolve(&toml::from_str(&text).unwrap()).unwrap()).unwrap()
+        };
+        let first = serve();
+        // It stops; its path is free for whoever comes next, though it has not ended.
+        std::fs::remove_file(&path).unwrap();
+        let second = serve();
+        first.exchange().drain();
+        first.wait().unwrap();
+        assert!(path.exists(), "it is another server's");
+        second.exchange().drain();
+        second.wait().unwrap();
+        assert!(!path.exists());
     }
 }
