@@ -79,7 +79,10 @@ impl Client {
         (event, media): (Option<&HeaderValue>, Option<&str>),
         body: &[u8],
     ) -> Result<String, Failure> {
-        let mut request = self.shown(self.agent.post(self.url(&[channel])));
+        // A server that begins and goes no further is as silent as one that does not begin.
+        let request = self.agent.post(self.url(&[channel])).config();
+        let request = request.timeout_per_write(Some(PATIENCE)).timeout_recv_body(Some(PATIENCE)).build();
+        let mut request = self.shown(request);
         if let Some(event) = event {
             request = request.header("X-Event", event);
         }

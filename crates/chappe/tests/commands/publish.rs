@@ -137,3 +137,15 @@ fn publishing_goes_on_when_nobody_reads_the_answers() {
     assert_eq!(listener.end().code, Some(0));
     assert!(child.0.wait().unwrap().success());
 }
+
+#[test]
+fn a_server_that_begins_to_answer_and_stops_is_given_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut publisher = Running::start(&mut chappe(&["pub", "chat", "x", "--url", &url]));
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\n{").unwrap();
+    assert_eq!(publisher.wait().code(), Some(1));
+    let said = publisher.end();
+    assert!(said.err.contains("does not answer"), "{}", said.err);
+}
