@@ -36,7 +36,7 @@ async def main():
         proxied = '[[listener]]\naddress = "127.0.0.1:0"\nproxy_protocol = true\n'
         limits = "[limits]\nunauthenticated_per_address = 2\nhead_timeout = 2\n"
         config = (
-            f'proxies = ["127.0.0.1", "::ffff:127.0.0.7", "10.0.0.0/8"]\n{limits}{proxied}{proxied}'
+            f'insecure = true\nproxies = ["127.0.0.1", "::ffff:127.0.0.7", "10.0.0.0/8"]\n{limits}{proxied}{proxied}'
             f'[[listener.tls]]\ncert = "{cert}"\nkey = "{key}"\n'
         )
         async with server(place, config) as running:

@@ -15,6 +15,7 @@ CONFIG = """
 proxies = ["127.0.0.1"]
 [limits]
 unauthenticated_per_address = 2
+publish_rate = 0
 [[listener]]
 address = "127.0.0.1:0"
 [[listener]]

@@ -83,7 +83,7 @@ async def stale(place, path):
 async def beside(place):
     """A unix socket and a port at once, and a proxy's header on the former."""
     path = place / "both.sock"
-    text = f'proxies = ["127.0.0.1"]\n[[listener]]\naddress = "127.0.0.1:0"\n{config(path)}proxy_protocol = true\n'
+    text = f'insecure = true\nproxies = ["127.0.0.1"]\n[[listener]]\naddress = "127.0.0.1:0"\n{config(path)}proxy_protocol = true\n'
     async with server(place, text) as running:
         here = f"127.0.0.1:{running.port()}"
         async with Rooms.enter(at=f"ws://{here}") as room:

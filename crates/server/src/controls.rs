@@ -22,6 +22,8 @@ pub struct Controls {
     pub(crate) identities: Vec<Arc<Identities>>,
     /// What the certificates' files looked like when they were last read.
     pub(crate) seen: Arc<Mutex<Vec<Look>>>,
+    /// Who could reach it when it started.
+    pub(crate) posture: Posture,
     /// The listeners that are open, in the order of their ports.
     pub(crate) listeners: Vec<Place>,
 }
@@ -41,7 +43,7 @@ impl Controls {
     /// The settings are for a server that only this machine can reach, and this one has a listener that others can:
     /// nothing changes, since what is right there, that anybody may do anything, was never asked for here.
     pub fn adopt(&self, settings: &Settings) -> Result<(), &'static str> {
-        if settings.posture == Posture::Loopback && self.listeners.iter().any(Place::is_exposed) {
+        if settings.posture == Posture::Loopback && self.posture == Posture::Exposed {
             return Err(
                 "the configuration has no listener that others can reach, and the server has: it would be \
                         open to anybody; start it again to close that listener",

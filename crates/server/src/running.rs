@@ -180,6 +180,7 @@ pub(crate) fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) ->
         limits: settings.limits.clone(),
         gates: open.iter().map(|o| o.listener.gate.clone()).collect(),
     };
+    let posture = settings.posture;
     let (proxies, deflate) = (settings.proxies.clone(), settings.deflate);
     let control = Control::start()?;
     let look = settings.admin.clone().map_or(Ok(None), |admin| Look::open(admin, &control))?;
@@ -200,6 +201,7 @@ pub(crate) fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) ->
         authority,
         identities,
         seen,
+        posture,
         listeners,
     };
     let admin = look.map(|look| look.serve(&control, &exchange, names, clock)).transpose()?;

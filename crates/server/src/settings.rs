@@ -138,7 +138,9 @@ impl Settings {
             problems.push(Problem::new("log.filter", words, "write it as `info` or `carrier=debug`"));
         }
         let listeners = places::listeners(&config.listener, &mut problems);
-        let exposed = listeners.iter().any(|l| l.place.is_exposed());
+        // Whoever reaches a proxy reaches what is behind it.
+        let behind = !config.proxies.is_empty() || listeners.iter().any(|l| l.proxy_protocol);
+        let exposed = behind || listeners.iter().any(|l| l.place.is_exposed());
         let posture = if exposed { Posture::Exposed } else { Posture::Loopback };
         let authenticates = !config.auth.token.is_empty();
         if exposed && !authenticates && !config.insecure {
@@ -175,10 +177,17 @@ fn dialects(written: &Dialects, posture: Posture) -> Dialects {
 
 /// Somebody beyond this machine could come in without a word.
 fn unguarded(config: &Config) -> Problem {
-    let first = config.listener.iter().position(|l| places::is_exposed(&l.address)).unwrap_or_default();
+    let behind = || config.listener.iter().position(|l| l.proxy_protocol);
+    let (path, what) = match config.listener.iter().position(|l| places::is_exposed(&l.address)) {
+        Some(n) => (format!("listener.{n}.address"), "a listener is reachable from beyond this machine"),
+        None => {
+            let path = behind().map_or("proxies".into(), |n| format!("listener.{n}.proxy_protocol"));
+            (path, "others reach the server by way of a proxy")
+        }
+    };
     Problem::new(
-        format!("listener.{first}.address"),
-        "a listener is reachable from beyond this machine and nobody would have to authenticate",
+        path,
+        format!("{what} and nobody would have to authenticate"),
         "configure [[auth.token]], or say `--insecure` (`insecure = true`) to let anybody in",
     )
     .about(&["auth", "insecure"])

@@ -18,6 +18,15 @@ fn the_default_is_loopback_and_open_to_this_machine() {
 }
 
 #[test]
+fn who_reaches_a_proxy_reaches_what_is_behind_it() {
+    assert!(words("proxies = ['127.0.0.1']\n").contains("by way of a proxy"));
+    let listener = "[[listener]]\naddress = '127.0.0.1:1'\nproxy_protocol = true\n";
+    assert!(words(listener).contains("by way of a proxy"));
+    let s = resolve("insecure = true\nproxies = ['127.0.0.1']\n").unwrap();
+    assert!(s.posture == Posture::Exposed && s.limits.publish_rate.is_some());
+}
+
+#[test]
 fn exposed_needs_authentication() {
     let exposed = "[[listener]]\naddress = '0.0.0.0:1'\n";
     assert!(words(exposed).contains("--insecure"));
