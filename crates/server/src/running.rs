@@ -180,7 +180,6 @@ pub(crate) fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) ->
         limits: settings.limits.clone(),
         gates: open.iter().map(|o| o.listener.gate.clone()).collect(),
     };
-    let posture = settings.posture;
     let (proxies, deflate) = (settings.proxies.clone(), settings.deflate);
     let control = Control::start()?;
     let look = settings.admin.clone().map_or(Ok(None), |admin| Look::open(admin, &control))?;
