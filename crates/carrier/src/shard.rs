@@ -5,6 +5,7 @@
 //! locks for long, or reads a clock: the network is an argument, and it tells the time.
 //!
 //! * `accept`: connections and datagrams come in
+//! * `meet`: who they are, while nobody knows
 //! * `read`: bytes become frames
 //! * `request`: HTTP requests find their dialect
 //! * `talk`: conversations are called, their turns applied
@@ -16,6 +17,7 @@
 mod accept;
 mod end;
 mod expand;
+mod meet;
 mod outgoing;
 mod read;
 mod request;

@@ -2,14 +2,12 @@
 
 use super::{Shard, Speak};
 use crate::door::{HandedOver, OwnedRequest, Parcel};
-use crate::http1::{self, Refused};
+use crate::http1;
 use crate::link::{Hot, Link, Speech};
-use crate::net::{Net, Port, Stream};
-use crate::proxy;
-use crate::strangers::Stranger;
+use crate::net::{Net, Port};
 use dialect::{Event, Frame, Header, Opening, Request, Road};
 use model::{CloseReason, LinkId};
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,13 +19,6 @@ const TAKE: usize = 64;
 const REST: Duration = Duration::from_millis(100);
 /// How long it rests when as many were accepted as may be in a second.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// What somebody is told whose address has too many connections already.
-const TOO_MANY: &str = "this address has as many connections without authentication as it may \
-                        (limits.unauthenticated_per_address)";
-
-/// There are as many strangers of an address as there may be.
-pub(super) struct TooMany;
 
 impl<N: Net> Shard<N> {
     /// Notes that something waits at a port.
@@ -147,77 +138,6 @@ impl<N: Net> Shard<N> {
                 self.limit_stranger(slot);
             }
         }
-    }
-
-    /// Counts a stranger in, where strangers are counted. This machine's own addresses are not, nor those of proxies.
-    ///
-    /// # Errors
-    /// There are as many of that address as there may be.
-    pub(super) fn meet(&self, address: IpAddr) -> Result<Option<Stranger>, TooMany> {
-        let Some(max) = self.limits.unauthenticated_per_address else { return Ok(None) };
-        if address.to_canonical().is_loopback() || self.is_proxy(address) {
-            return Ok(None);
-        }
-        self.wiring.strangers.enter(address, max).map(Some).ok_or(TooMany)
-    }
-
-    pub(super) fn is_proxy(&self, address: IpAddr) -> bool {
-        self.wiring.proxies.iter().any(|n| n.contains(address))
-    }
-
-    /// Ends a connection that is one too many of its address. Who speaks plain HTTP is told why, if he listens.
-    fn turn_away(&mut self, mut stream: N::Stream, speak: &Speak, peer: IpAddr) {
-        self.desk.counters.rejected += 1;
-        tracing::debug!(address = %peer, "too many connections of one address without authentication");
-        if matches!(speak, Speak::Http) && !stream.is_opening() {
-            let mut out = Vec::new();
-            let date = std::iter::once(self.date.line(self.now));
-            http1::response::problem(&mut out, 429, TOO_MANY, date, true);
-            // Nothing has been written yet, so there is room; and nobody waits for whether it was heard.
-            let _unheard = stream.write(&out);
-            stream.finish();
-        }
-        self.exchange.connections.fetch_sub(1, Ordering::Relaxed);
-        self.doors.departed(self.desk.shard);
-    }
-
-    /// The first bytes have come on a link: a proxy may have said for whom.
-    pub(super) fn hear_announcement(&mut self, slot: u32) {
-        let announced = self.out.hot[slot as usize].stream.as_ref().and_then(Stream::announced);
-        let Some(address) = announced else { return };
-        let stranger = self.meet(address);
-        let Some(link) = self.links.get_mut(slot as usize) else { return };
-        link.peer = address;
-        match stranger {
-            Ok(stranger) => link.set_stranger(stranger),
-            Err(TooMany) => {
-                self.desk.counters.refuse_request(429);
-                self.refuse_link(slot, Refused { status: 429, detail: TOO_MANY });
-            }
-        }
-    }
-
-    /// A proxy that is believed asks for somebody: from now on the link is that somebody's.
-    ///
-    /// # Errors
-    /// What he is told whose address has too many connections already.
-    pub(super) fn hear_forwarded(&mut self, slot: u32, request: &Request<'_>) -> Result<(), Refused> {
-        let Some(link) = self.links.get(slot as usize) else { return Ok(()) };
-        if !self.is_proxy(link.peer) {
-            return Ok(());
-        }
-        let lines = request.headers.iter().filter(|h| h.name.eq_ignore_ascii_case("x-forwarded-for"));
-        let behind = proxy::forwarded(lines.map(|h| h.value), &self.wiring.proxies);
-        let stranger = match behind {
-            Some(address) => self.meet(address),
-            None => Ok(None),
-        };
-        let refused = stranger.is_err();
-        if let Some(link) = self.links.get_mut(slot as usize) {
-            link.extras().behind = behind;
-            link.set_stranger(stranger.ok().flatten());
-        }
-        if refused { Err(Refused { status: 429, detail: TOO_MANY }) } else { Ok(()) }
     }
 
     /// Takes a place for a link, and watches its stream.

@@ -262,19 +262,6 @@ impl<N: Net> Shard<N> {
         self.begin_close(slot);
     }
 
-    /// Whether somebody may send a body that does not come with its head: not before he has shown for whom he acts,
-    /// where nobody may act without.
-    fn may_send_body(&self, slot: u32, decoder: &http1::Decoder) -> bool {
-        let Some(link) = self.links.get(slot as usize) else { return true };
-        let Some(plan) = self.wiring.ports.get(usize::from(link.port)) else { return true };
-        let (exchange, vhost, now) = (&self.exchange, &plan.vhost.name, self.now);
-        let known = |request: &dialect::Request<'_>| {
-            let asked = || exchange.recognises(request.token().as_deref(), vhost, now);
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(asked)).ok().flatten() != Some(false)
-        };
-        decoder.look(&self.limits, known).unwrap_or(true)
-    }
-
     /// Reads messages until one makes the session hold, or ends it. Returns the bytes taken.
     fn feed_websocket(&mut self, slot: u32, data: &mut [u8]) -> usize {
         let Some(Speech::WebSocket(decoder)) = self.links.get_mut(slot as usize).map(|l| &mut l.speech)

@@ -4,7 +4,6 @@ use super::Shard;
 use crate::link::NONE;
 use crate::net::Net;
 use crate::session::Session;
-use crate::strangers::Budget;
 use crate::wheel::Timer;
 use dialect::{Command, Conversation, Effect, Event, Hearing, Turn};
 use hub::Lane;
@@ -391,46 +390,6 @@ impl<N: Net> Shard<N> {
     /// Whether somebody who was admitted may stay. Who decides that is somebody else's code; where it fails, nobody may.
     pub(super) fn stands(&self, principal: &Arc<Principal>) -> bool {
         catch_unwind(AssertUnwindSafe(|| self.exchange.stands(principal))).unwrap_or(false)
-    }
-
-    /// The peer of this session is no stranger any more.
-    fn make_known(&mut self, slot: u32) {
-        let Some(session) = self.sessions.get(slot as usize) else { return };
-        for link in session.links() {
-            if let Some(link) = self.links.get_mut(link as usize) {
-                link.set_stranger(None);
-            }
-        }
-    }
-
-    /// Where nobody may act without having shown for whom, a session that lasts has little time and few words to do so.
-    pub(super) fn limit_stranger(&mut self, link: u32) {
-        let Some(link) = self.links.get(link as usize) else { return };
-        let Some(session) = self.sessions.get_mut(link.session as usize) else { return };
-        let (slot, id) = (link.session, session.id);
-        if session.principal.is_some() || session.budget().is_some() {
-            return;
-        }
-        let (exchange, vhost, now) = (&self.exchange, &session.vhost.name, self.now);
-        let asked = catch_unwind(AssertUnwindSafe(|| exchange.recognises(None, vhost, now)));
-        if asked.ok().flatten() != Some(false) {
-            return;
-        }
-        let until = self.now.time + self.limits.auth_timeout;
-        if let Some(session) = self.sessions.get_mut(slot as usize) {
-            session.waits().budget = Some(Budget::new(until));
-        }
-        self.wake_session(id, until);
-    }
-
-    /// Charges what a peer says to the budget of a stranger. `false`: there is none left, and the session has ended.
-    pub(super) fn may_say(&mut self, slot: u32, bytes: usize) -> bool {
-        let Some(session) = self.sessions.get_mut(slot as usize) else { return true };
-        let within = session.budget().is_none_or(|budget| budget.spend(bytes));
-        if !within {
-            self.end_session(slot, CloseReason::Unauthorized, None);
-        }
-        within
     }
 
     /// Refuses what a session has waited for too long.
