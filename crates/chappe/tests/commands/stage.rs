@@ -13,9 +13,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The same for a line of output.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The program, which knows nothing of the variables around this test.
+/// The program, which knows nothing of the variables around this test, nor whether whoever runs it ignores Ctrl-C.
 pub(crate) fn chappe(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chappe"));
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_chappe")]);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CHAPPE") {
             command.env_remove(name);
