@@ -7,10 +7,11 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
-/// Inputs that are made of each target's corpus.
+/// Inputs that are made of each target's corpus, when `PROPTEST_CASES` does not ask for more. Which ones follows from
+/// `PROPTEST_RNG_SEED`: the project's test command gives it, so that a commit passes or fails by what it holds.
 const MUTATED: u32 = 3000;
 
 /// The files of a target's corpus, by name.
@@ -104,7 +105,9 @@ fn the_corpus_holds() {
 fn what_is_near_the_corpus_holds() {
     for target in &TARGETS {
         let inputs = corpus(target).into_iter().map(|(_, input)| input).collect();
-        let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(MUTATED) });
+        let cases = if env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { MUTATED };
+        let config = Config { cases, failure_persistence: None, ..Config::default() };
+        let mut runner = TestRunner::new(config);
         let result = runner.run(&near(inputs, target.words), |input| {
             (target.check)(&input);
             Ok(())

@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 
-from peers import DEADLINE, check, equal, run, soon
+from peers import DEADLINE, check, dial, equal, run, soon
 from servers import certificate, folder, server
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -43,17 +43,6 @@ async def main():
             await counted(running.port())
             await spoken(running.port(), running.port(1), cert)
             await wrong(running)
-
-
-async def dial(port, header=b"", source="127.0.0.1"):
-    """A connection from an address of this machine, with a header before it."""
-    sock = socket.socket()
-    sock.bind((source, 0))
-    sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await soon(loop.sock_connect(sock, ("127.0.0.1", port)), "a connection")
-    await loop.sock_sendall(sock, header)
-    return sock
 
 
 async def enter(port, header, **options):

@@ -1,11 +1,9 @@
 """Behind real proxies: WebSockets and streams work through them, and it is who is behind them that counts."""
 
-import asyncio
 import contextlib
 import json
-import socket
 
-from peers import Rooms, Stream, check, curl, equal, fresh, run, soon
+from peers import Rooms, Stream, check, curl, dial, equal, fresh, run, soon
 from proxies import haproxy, nginx
 from servers import folder, server
 from websockets.asyncio.client import connect
@@ -59,16 +57,6 @@ async def works(name, port):
             check(f"{name}: and a stream hears at once", '{"n":1}' in await stream.line())
     reply = await curl(f"{at}/no/such/path")
     equal(f"{name}: problems come through", (reply.status, reply.type), (404, "application/problem+json"))
-
-
-async def dial(port, header=b"", source="127.0.0.1"):
-    sock = socket.socket()
-    sock.bind((source, 0))
-    sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await soon(loop.sock_connect(sock, ("127.0.0.1", port)), "a connection")
-    await loop.sock_sendall(sock, header)
-    return sock
 
 
 async def enter(stack, port, forwarded=None, header=b"", source="127.0.0.1", token=None):

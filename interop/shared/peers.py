@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import os
+import socket
 import tempfile
 from pathlib import Path
 
@@ -46,6 +47,17 @@ async def soon(awaitable, what="something", deadline=DEADLINE):
 
 def run(main):
     asyncio.run(asyncio.wait_for(main(), 50))
+
+
+async def dial(port, header=b"", source="127.0.0.1"):
+    """A connection from an address of this machine, with a header before it."""
+    sock = socket.socket()
+    sock.bind((source, 0))
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await soon(loop.sock_connect(sock, ("127.0.0.1", port)), "a connection")
+    await loop.sock_sendall(sock, header)
+    return sock
 
 
 class Socket:

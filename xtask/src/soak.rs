@@ -18,11 +18,14 @@ use std::time::Duration;
 const SHARE_OF_FUZZ: u32 = 4;
 /// Interruptions of each model's threads: one more than `cargo test` tries.
 const PREEMPTIONS: &str = "4";
+/// Random inputs of each property: as many as `cargo test` tries, some thirty times, and others each time.
+const INPUTS: &str = "100000";
 
 pub(crate) fn run(root: &Path, minutes: u32, report: &mut Report) {
     let time = Duration::from_secs(60) * minutes;
     let fuzzing = time / SHARE_OF_FUZZ;
     loom(root, report);
+    properties(root, report);
     fuzz::run(root, fuzzing, report);
     match (server(root, report), load(root, report)) {
         (Some(server), Some(load)) => crowd::run(root, &server, &load, time.saturating_sub(fuzzing), report),
@@ -42,6 +45,17 @@ fn loom(root: &Path, report: &mut Report) {
             "loom says which thread waits for what; see crates/node/tests/loom_inbox.rs",
         )?;
         Ok(format!("{PREEMPTIONS} interruptions"))
+    });
+}
+
+/// What must hold for every input, with inputs that nobody has tried yet.
+fn properties(root: &Path, report: &mut Report) {
+    let log = report.log("soak properties");
+    report.step("soak: properties", || {
+        let mut command = cargo(root);
+        command.args(["test", "-p", "fuzz", "--test", "replay"]).env("PROPTEST_CASES", INPUTS);
+        report::run(&mut command, &log, "keep the input it prints in fuzz/corpus, then mend what it breaks")?;
+        Ok(format!("{INPUTS} inputs for each target"))
     });
 }
 

@@ -6,7 +6,7 @@ pub mod os;
 mod socket;
 mod tls;
 
-pub use socket::Socket;
+pub use socket::{Bare, Socket};
 pub use tls::{Identities, TlsError, chain};
 
 use model::Now;

@@ -142,11 +142,12 @@ impl Network {
         if prefix > bits {
             return None;
         }
-        // An IPv4 network that is written as IPv6 is the IPv4 network.
-        match (address.is_ipv6().then(|| address.to_canonical()), prefix.checked_sub(96)) {
-            (Some(address @ IpAddr::V4(_)), Some(prefix)) => Some(Self { address, prefix }),
-            _ => Some(Self { address, prefix }),
+        if address.is_ipv6() && address.to_canonical().is_ipv4() {
+            // An IPv4 network that is written as IPv6 is the IPv4 network. A wider one would be neither's.
+            let prefix = prefix.checked_sub(96)?;
+            return Some(Self { address: address.to_canonical(), prefix });
         }
+        Some(Self { address, prefix })
     }
 
     /// Whether the address is in it. An IPv4 address that is written as IPv6 is the same address.
@@ -179,7 +180,7 @@ mod tests {
         assert!(inside("192.0.2.1", "192.0.2.1") && !inside("192.0.2.1", "192.0.2.2"));
         assert!(inside("127.0.0.1", "::ffff:127.0.0.1"));
         assert!(inside("::ffff:10.0.0.0/104", "10.9.9.9") && !inside("::ffff:10.0.0.0/104", "11.0.0.1"));
-        for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "host", "10.0.0.0/x"] {
+        for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "host", "10.0.0.0/x", "::ffff:10.0.0.0/10"] {
             assert_eq!(Network::parse(wrong), None, "{wrong}");
         }
     }

@@ -12,7 +12,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use websocket_common::{
-    BINARY, BINARY_BEGINS, CLOSE, LAST, MIDDLE, PING, PONG, TEXT, TEXT_BEGINS, frame, frames, to, write_down,
+    BINARY, BINARY_BEGINS, CLOSE, LAST, MIDDLE, PING, PONG, TEXT, TEXT_BEGINS, frame, frames, pieces, to,
+    write_down,
 };
 
 /// The bit that says a message is compressed.
@@ -291,14 +292,6 @@ fn what_would_not_be_shorter_goes_out_as_it_is() {
         carrier::websocket::frame(&mut plain, Opcode::Binary, payload);
         assert!(out == plain);
     }
-}
-
-fn pieces<'a>(raw: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
-    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(raw.len() + 1)).collect();
-    cuts.sort_unstable();
-    let ends = cuts.iter().copied().chain([raw.len()]);
-    let starts = std::iter::once(0).chain(cuts.iter().copied());
-    starts.zip(ends).map(|(start, end)| &raw[start..end]).collect()
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use model::Limits;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use websocket_common::{BINARY_BEGINS, LAST, MIDDLE, TEXT_BEGINS, read, to, write_down};
+use websocket_common::{BINARY_BEGINS, LAST, MIDDLE, TEXT_BEGINS, pieces, read, to, write_down};
 
 #[derive(Clone, Debug)]
 enum Said {
@@ -51,15 +51,6 @@ fn said() -> impl Strategy<Value = Said> {
 /// Any byte, and these more often.
 fn often(bytes: &'static [u8]) -> impl Strategy<Value = u8> {
     prop_oneof![any::<u8>(), prop::sample::select(bytes)]
-}
-
-/// The pieces between these places.
-fn pieces<'a>(raw: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
-    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(raw.len() + 1)).collect();
-    cuts.sort_unstable();
-    let ends = cuts.iter().copied().chain([raw.len()]);
-    let starts = std::iter::once(0).chain(cuts.iter().copied());
-    starts.zip(ends).map(|(start, end)| &raw[start..end]).collect()
 }
 
 proptest! {

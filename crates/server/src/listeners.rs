@@ -99,14 +99,14 @@ impl Inherited {
         Self { sockets: ListenFd::from_env(), names: names.split(':').map(String::from).collect() }
     }
 
-    /// The socket of that name; an empty name is the first socket.
+    /// The socket of that name.
     fn find(&mut self, name: &str) -> io::Result<Listening> {
         let missing = || {
             let words = "systemd has handed over no socket of that name; is there a .socket unit with \
                          FileDescriptorName=, and is the server started by it?";
             io::Error::new(io::ErrorKind::NotFound, words)
         };
-        let at = if name.is_empty() { Some(0) } else { self.names.iter().position(|n| n == name) };
+        let at = self.names.iter().position(|n| n == name);
         let at = at.filter(|at| *at < self.sockets.len()).ok_or_else(missing)?;
         // Taking one as what it is not is an error that leaves it in its place.
         if let Ok(Some(socket)) = self.sockets.take_tcp_listener(at) {

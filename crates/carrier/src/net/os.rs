@@ -56,10 +56,7 @@ impl Wrapping {
 
     fn wrap(&self, bare: Bare, peer: IpAddr) -> io::Result<Socket> {
         if self.proxies.is_none() && self.tls.is_none() {
-            return Ok(match bare {
-                Bare::Tcp(s) => Socket::Tcp(s),
-                Bare::Unix(s) => Socket::Unix(s),
-            });
+            return Ok(Socket::Bare(bare));
         }
         let tls = self.tls.as_ref().map(Tls::new).transpose()?;
         Ok(Socket::Wrapped(Box::new(Wrapped::new(bare, peer, self.proxies.as_ref(), tls))))

@@ -13,10 +13,8 @@ use std::sync::Arc;
 
 /// A connection.
 pub enum Socket {
-    /// Over TCP, as it is.
-    Tcp(TcpStream),
-    /// Over a unix socket, as it is.
-    Unix(UnixStream),
+    /// As it is.
+    Bare(Bare),
     /// With something between the kernel and what is said.
     Wrapped(Box<Wrapped>),
 }
@@ -56,8 +54,10 @@ impl Drop for Wrapped {
 }
 
 /// The kernel's part.
-pub(super) enum Bare {
+pub enum Bare {
+    /// Over TCP.
     Tcp(TcpStream),
+    /// Over a unix socket.
     Unix(UnixStream),
 }
 
@@ -189,13 +189,20 @@ impl Bare {
 impl Socket {
     /// What the system watches.
     pub(super) fn source(&mut self) -> &mut dyn Source {
+        let bare = match self {
+            Self::Bare(bare) => bare,
+            Self::Wrapped(w) => &mut w.raw.bare,
+        };
+        match bare {
+            Bare::Tcp(s) => s,
+            Bare::Unix(s) => s,
+        }
+    }
+
+    fn tls(&self) -> Option<&Tls> {
         match self {
-            Self::Tcp(s) => s,
-            Self::Unix(s) => s,
-            Self::Wrapped(w) => match &mut w.raw.bare {
-                Bare::Tcp(s) => s,
-                Bare::Unix(s) => s,
-            },
+            Self::Bare(_) => None,
+            Self::Wrapped(w) => w.tls.as_ref(),
         }
     }
 }
@@ -203,8 +210,7 @@ impl Socket {
 impl Read for Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(s) => s.read(into),
-            Self::Unix(s) => s.read(into),
+            Self::Bare(bare) => bare.read(into),
             Self::Wrapped(w) => match &mut w.tls {
                 Some(tls) => tls.read(&mut w.raw, into),
                 None => w.raw.read(into),
@@ -216,8 +222,7 @@ impl Read for Socket {
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(s) => s.write(bytes),
-            Self::Unix(s) => s.write(bytes),
+            Self::Bare(bare) => bare.write(bytes),
             Self::Wrapped(w) => match &mut w.tls {
                 Some(tls) => tls.write(&mut w.raw, &[IoSlice::new(bytes)]),
                 None => w.raw.write(bytes),
@@ -227,8 +232,7 @@ impl Write for Socket {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Tcp(s) => s.write_vectored(slices),
-            Self::Unix(s) => s.write_vectored(slices),
+            Self::Bare(bare) => bare.write_vectored(slices),
             Self::Wrapped(w) => match &mut w.tls {
                 Some(tls) => tls.write(&mut w.raw, slices),
                 None => w.raw.write_vectored(slices),
@@ -244,9 +248,7 @@ impl Write for Socket {
 impl Stream for Socket {
     fn finish(&mut self) {
         match self {
-            // The peer may have gone already; then there is nobody to tell.
-            Self::Tcp(s) => drop(s.shutdown(Shutdown::Write)),
-            Self::Unix(s) => drop(s.shutdown(Shutdown::Write)),
+            Self::Bare(bare) => bare.finish(),
             Self::Wrapped(w) => {
                 match &mut w.tls {
                     Some(tls) => tls.finish(),
@@ -269,36 +271,24 @@ impl Stream for Socket {
     }
 
     fn is_holding(&self) -> bool {
-        match self {
-            Self::Tcp(_) | Self::Unix(_) => false,
-            Self::Wrapped(w) => w.tls.as_ref().is_some_and(Tls::is_holding),
-        }
+        self.tls().is_some_and(Tls::is_holding)
     }
 
     fn is_at_end(&self) -> bool {
-        match self {
-            Self::Tcp(_) | Self::Unix(_) => false,
-            Self::Wrapped(w) => w.tls.as_ref().is_some_and(Tls::is_at_end),
-        }
+        self.tls().is_some_and(Tls::is_at_end)
     }
 
     fn has_more(&self) -> bool {
-        match self {
-            Self::Tcp(_) | Self::Unix(_) => false,
-            Self::Wrapped(w) => w.tls.as_ref().is_some_and(Tls::has_more),
-        }
+        self.tls().is_some_and(Tls::has_more)
     }
 
     fn is_opening(&self) -> bool {
-        match self {
-            Self::Tcp(_) | Self::Unix(_) => false,
-            Self::Wrapped(w) => w.tls.as_ref().is_some_and(Tls::is_opening),
-        }
+        self.tls().is_some_and(Tls::is_opening)
     }
 
     fn announced(&self) -> Option<IpAddr> {
         match self {
-            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Bare(_) => None,
             Self::Wrapped(w) => w.raw.source,
         }
     }

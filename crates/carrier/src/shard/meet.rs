@@ -10,9 +10,11 @@ use crate::proxy;
 use crate::strangers::{Budget, Stranger};
 use dialect::Request;
 use model::CloseReason;
+use node::VHost;
 use std::io::Write;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What somebody is told whose address has too many connections already.
@@ -112,9 +114,8 @@ impl<N: Net> Shard<N> {
         if session.principal.is_some() || session.budget().is_some() {
             return;
         }
-        let (exchange, vhost, now) = (&self.exchange, &session.vhost.name, self.now);
-        let asked = catch_unwind(AssertUnwindSafe(|| exchange.recognises(None, vhost, now)));
-        if asked.ok().flatten() != Some(false) {
+        let vhost = Arc::clone(&session.vhost);
+        if !self.is_refused(None, &vhost) {
             return;
         }
         let until = self.now.time + self.limits.auth_timeout;
@@ -139,11 +140,13 @@ impl<N: Net> Shard<N> {
     pub(super) fn may_send_body(&self, slot: u32, decoder: &http1::Decoder) -> bool {
         let Some(link) = self.links.get(slot as usize) else { return true };
         let Some(plan) = self.wiring.ports.get(usize::from(link.port)) else { return true };
-        let (exchange, vhost, now) = (&self.exchange, &plan.vhost.name, self.now);
-        let known = |request: &Request<'_>| {
-            let asked = || exchange.recognises(request.token().as_deref(), vhost, now);
-            catch_unwind(AssertUnwindSafe(asked)).ok().flatten() != Some(false)
-        };
-        decoder.look(&self.limits, known).unwrap_or(true)
+        let refused = |request: &Request<'_>| self.is_refused(request.token().as_deref(), &plan.vhost);
+        !decoder.look(&self.limits, refused).unwrap_or(false)
+    }
+
+    /// Whether it is known at once that this credential is not admitted. Who decides that is somebody else's code.
+    fn is_refused(&self, credential: Option<&str>, vhost: &VHost) -> bool {
+        let asked = || self.exchange.recognises(credential, &vhost.name, self.now);
+        catch_unwind(AssertUnwindSafe(asked)).ok().flatten() == Some(false)
     }
 }

@@ -139,21 +139,17 @@ impl<N: Net> Shard<N> {
             return;
         }
         session.timer = None;
-        if let Some(budget) = session.budget() {
-            if budget.until <= now {
+        if let Some(waits) = session.waits.as_mut() {
+            let stranger = waits.budget.as_ref().map(|budget| budget.until);
+            if stranger.is_some_and(|until| until <= now) {
                 return self.end_session(id.slot, CloseReason::Unauthorized, None);
             }
-            let until = budget.until;
-            self.wake_session(id, until);
-        }
-        let Some(session) = self.session(id) else { return };
-        if let Some(waits) = session.waits.as_mut() {
             if waits.hold_until.is_some_and(|until| until <= now) {
                 return self.end_session(id.slot, CloseReason::TimedOut, None);
             }
             let late: Vec<_> = waits.answers.iter().filter(|w| w.1 <= now).map(|w| w.0).collect();
             waits.answers.retain(|w| w.1 > now);
-            let next = waits.answers.iter().map(|w| w.1).chain(waits.hold_until).min();
+            let next = waits.answers.iter().map(|w| w.1).chain(waits.hold_until).chain(stranger).min();
             session.tidy();
             if let Some(at) = next {
                 self.wake_session(id, at);

@@ -4,6 +4,7 @@
 
 use carrier::websocket::{Decoder, Item, Role};
 use model::Limits;
+use proptest::sample::Index;
 
 /// `FIN` and text, binary, continuation; close, ping, pong.
 pub(crate) const TEXT: u8 = 0x81;
@@ -102,4 +103,13 @@ pub(crate) fn read_every_way(role: Role, raw: &[u8], limits: &Limits) -> Vec<Str
         }
     }
     whole
+}
+
+/// The pieces between these places.
+pub(crate) fn pieces<'a>(raw: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(raw.len() + 1)).collect();
+    cuts.sort_unstable();
+    let ends = cuts.iter().copied().chain([raw.len()]);
+    let starts = std::iter::once(0).chain(cuts.iter().copied());
+    starts.zip(ends).map(|(start, end)| &raw[start..end]).collect()
 }
