@@ -8,7 +8,7 @@ use mio::net::{TcpListener, UdpSocket, UnixListener};
 use mio::{Events, Interest, Poll, Token, Waker};
 use model::Now;
 use node::Clock;
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::FileTypeExt;
@@ -26,6 +26,12 @@ const WAKER: Token = Token(usize::MAX);
 
 /// Connections that may wait to be accepted.
 const LISTEN_QUEUE: i32 = 4096;
+
+/// Bytes that a connection's kernel buffer takes beyond what is on its way to the peer. What a slow reader leaves is
+/// better kept by its outbox, which has a bound and rules for what is to be dropped: the kernel would take megabytes
+/// first, and the other readers would wait while they are copied.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 << 10;
 
 /// A socket that accepts connections.
 pub enum Listening {
@@ -79,7 +85,7 @@ pub struct Os {
     ports: Vec<Port>,
 }
 
-/// Binds a listener on `address`, non-blocking, without delay for small writes.
+/// Binds a listener on `address`, non-blocking.
 ///
 /// # Errors
 /// Those of the system: the port is taken, or not allowed.
@@ -91,8 +97,6 @@ pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     // A restart must not wait for the old connections' last states to time out.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    // Linux hands this on to accepted connections, which saves a call for each.
-    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(LISTEN_QUEUE)?;
     socket.set_nonblocking(true)?;
@@ -154,6 +158,7 @@ impl Os {
         let registry = self.poll.registry();
         let bound = match listening {
             Listening::Tcp(l) => {
+                tune(&l)?;
                 let mut l = TcpListener::from_std(l);
                 registry.register(&mut l, token, Interest::READABLE)?;
                 Bound::Tcp(l, wrapping)
@@ -185,6 +190,14 @@ impl Os {
     fn port_token(&self) -> Token {
         Token(PORTS + self.sockets.len())
     }
+}
+
+/// How a listener's connections are to write. Linux hands it on to those it accepts, which saves calls for each.
+fn tune(listener: &std::net::TcpListener) -> io::Result<()> {
+    let socket = SockRef::from(listener);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
+    socket.set_tcp_nodelay(true)
 }
 
 fn gone() -> io::Error {
