@@ -80,6 +80,8 @@ impl Outbox {
             (Retain::Copy(new), Some(Entry { bytes: Kept::Own(v), droppable: None }))
                 if droppable.is_none() && v.len() + new.len() <= GATHER =>
             {
+                // All pieces that grow are alike: what one leaves fits the next, and the heap stays whole.
+                v.reserve_exact(GATHER.saturating_sub(v.len()));
                 v.extend_from_slice(new);
             }
             (Retain::Copy(new), _) => {
