@@ -162,6 +162,9 @@ pub fn refused(refusal: &Refusal, doing: Doing) -> Problem {
         }
         Refusal::HasJoined => Problem::new(409, detail),
         Refusal::TooBig { .. } => Problem::new(413, detail),
+        Refusal::TooFast if doing == Doing::Registering => {
+            Problem::new(429, "too many registrations from this address; try again").with("Retry-After", "1")
+        }
         Refusal::TooFast => Problem::new(429, detail).with("Retry-After", "1"),
         Refusal::TooManyEnrolments { .. } | Refusal::TooManySessions { .. } => {
             Problem::new(429, detail).with("Retry-After", "60")
