@@ -11,6 +11,7 @@
 //! * `talk`: conversations are called, their turns applied
 //! * `related`: sessions without a link, and what is asked of all sessions of a principal
 //! * `expand`: deliveries become stretches of the arena
+//! * `hooks`: or go to those who post them
 //! * `outgoing`: stretches become writes
 //! * `end`: links and sessions end
 //! * `tick`: deadlines
@@ -18,6 +19,7 @@
 mod accept;
 mod end;
 mod expand;
+mod hooks;
 mod meet;
 mod outgoing;
 mod read;
@@ -31,7 +33,6 @@ use crate::http1::date::Date;
 use crate::ledger::Ledger;
 use crate::link::{Link, Speech};
 use crate::net::{Net, Ready};
-use crate::proxy::Network;
 use crate::rules::{Rulebook, Rules};
 use crate::session::Session;
 use crate::strangers::Strangers;
@@ -40,7 +41,7 @@ use crate::wheel::{Timer, Wheel};
 use dialect::{Dialect, Turn};
 use hashbrown::HashMap;
 use hub::{Allowance, Lane};
-use model::{CloseReason, Form, Framing, Limits, LinkId, Now, SessionId, Time};
+use model::{CloseReason, Form, Framing, Limits, LinkId, Network, Now, SessionId, Time};
 use node::{Counters, Desk, Entry, Exchange, VHost};
 use outgoing::Outgoing;
 use slab::Slab;

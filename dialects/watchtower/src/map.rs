@@ -157,6 +157,7 @@ pub fn refused(refusal: &Refusal, doing: Doing) -> Problem {
         Refusal::NotMember => Problem::new(400, of(http::UNJOINED)),
         Refusal::NotJoined => Problem::new(400, of(http::BAD_RECEIVER)),
         Refusal::BadName(_) => Problem::new(400, detail),
+        Refusal::BadHook(why) => Problem::new(400, format!("{}: {why}", http::BAD_CALLBACK)),
         Refusal::NotGranted { .. } | Refusal::Assigned | Refusal::TooManyChannels { .. } => {
             Problem::new(403, detail)
         }

@@ -376,7 +376,11 @@ impl Conversation for Talk {
                 | State::Working(_) => {}
             },
             // Never asked for.
-            Event::Spawned { .. } | Event::LinkLost(_) | Event::NoSuchSession(_) => {}
+            Event::Spawned { .. }
+            | Event::LinkLost(_)
+            | Event::NoSuchSession(_)
+            | Event::HookOpened { .. }
+            | Event::HookClosed { .. } => {}
         }
     }
 
