@@ -1,7 +1,9 @@
 //! Conversations: one for each request, stream, callback and device. What they share is here.
 
-mod request;
+mod join;
 mod stream;
+mod callback;
+mod request;
 
 pub(crate) use request::Talk;
 
