@@ -142,6 +142,9 @@ dialect::section! {
         /// that name.
         #[key(required = true, example = "\"0.0.0.0:6889\"")]
         pub address: String,
+        /// Who may open a unix socket, as for `chmod`: without it whoever the process's umask lets write.
+        #[key(default = "as the umask says", example = "\"660\"")]
+        pub mode: Option<String>,
         /// The virtual host it opens to.
         #[key(default = "`/`", example = "\"/hello\"")]
         pub vhost: Option<String>,
@@ -235,6 +238,9 @@ dialect::section! {
         /// How often a silent WebSocket is pinged; two unanswered pings end it.
         #[key(live = true, unit = Unit::Seconds)]
         pub ping_interval: Option<u64>,
+        /// How long a reader may take nothing at all of what waits for it.
+        #[key(live = true, unit = Unit::Seconds)]
+        pub stall_timeout: Option<u64>,
         /// Time over which goodbyes are spread when the server stops.
         #[key(live = true, unit = Unit::Seconds)]
         pub drain_timeout: Option<u64>,
