@@ -172,6 +172,9 @@ dialect::section! {
         /// that name.
         #[key(required = true, example = "\"0.0.0.0:6889\"")]
         pub address: String,
+        /// Who may open a unix socket, as for `chmod`: without it whoever the process's umask lets write.
+        #[key(default = "as the umask says", example = "\"660\"")]
+        pub mode: Option<String>,
         /// The virtual host it opens to.
         #[key(default = "`/`", example = "\"/hello\"")]
         pub vhost: Option<String>,
@@ -232,6 +235,12 @@ dialect::section! {
         /// Channels one session may join.
         #[key(live = true)]
         pub channels_per_session: Option<u32>,
+        /// Principals enrolled for peers that ask; each is forgotten when it has been idle for too long.
+        #[key(live = true)]
+        pub enrolments: Option<u32>,
+        /// Sessions that may act for one enrolled principal.
+        #[key(live = true)]
+        pub sessions_per_enrolment: Option<u32>,
         /// How long a channel that everybody has left keeps its window.
         #[key(unit = Unit::Seconds)]
         pub window_timeout: Option<u64>,
@@ -265,6 +274,9 @@ dialect::section! {
         /// How often a silent WebSocket is pinged; two unanswered pings end it.
         #[key(live = true, unit = Unit::Seconds)]
         pub ping_interval: Option<u64>,
+        /// How long a reader may take nothing at all of what waits for it.
+        #[key(live = true, unit = Unit::Seconds)]
+        pub stall_timeout: Option<u64>,
         /// Time over which goodbyes are spread when the server stops.
         #[key(live = true, unit = Unit::Seconds)]
         pub drain_timeout: Option<u64>,

@@ -64,7 +64,7 @@ pub(crate) fn open(settings: &Settings) -> Result<Vec<Open>, StartError> {
                 }
                 other => other.map(Listening::Tcp),
             },
-            Place::Unix(path) => os::listen_unix(path).map(Listening::Unix),
+            Place::Unix(path) => os::listen_unix(path, listener.mode).map(Listening::Unix),
             Place::Inherited(name) => inherited.find(name),
         };
         let listening = listening.map_err(refused)?;

@@ -74,6 +74,8 @@ impl fmt::Display for Place {
 pub struct Listener {
     /// Where its connections come from.
     pub place: Place,
+    /// The permissions of a unix socket, when they are not to be as the umask says.
+    pub mode: Option<u32>,
     /// Certificates and keys as PEM files, when it speaks TLS.
     pub certificates: Vec<config::Certificate>,
     /// Whether each connection begins with a PROXY protocol header.

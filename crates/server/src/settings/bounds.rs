@@ -27,6 +27,8 @@ pub(super) fn limits(written: &config::Limits, posture: Posture, problems: &mut 
         } else {
             d.channels_per_session
         }),
+        enrolments: written.enrolments.unwrap_or(d.enrolments),
+        sessions_per_enrolment: written.sessions_per_enrolment.unwrap_or(d.sessions_per_enrolment),
         publish_rate: rate.map(|rate| (rate, written.publish_burst.unwrap_or(rate.saturating_mul(2)).max(1))),
         connections: written.connections.unwrap_or(d.connections),
         accept_rate: unless_zero(written.accept_rate, exposed.then_some(2000)),
@@ -35,6 +37,7 @@ pub(super) fn limits(written: &config::Limits, posture: Posture, problems: &mut 
         head_timeout: seconds(written.head_timeout, d.head_timeout),
         keep_alive: seconds(written.keep_alive, d.keep_alive),
         ping_interval: seconds(written.ping_interval, d.ping_interval),
+        stall_timeout: seconds(written.stall_timeout, d.stall_timeout),
         drain_timeout: seconds(written.drain_timeout, d.drain_timeout),
         window_timeout: seconds(written.window_timeout, d.window_timeout),
         window_bytes: written.window_bytes.unwrap_or(d.window_bytes),
@@ -49,11 +52,14 @@ fn zeros(limits: &Limits, problems: &mut Problems) {
     let zeros = [
         ("message_bytes", limits.message_bytes == 0),
         ("channels_per_session", limits.channels_per_session == 0),
+        ("enrolments", limits.enrolments == 0),
+        ("sessions_per_enrolment", limits.sessions_per_enrolment == 0),
         ("connections", limits.connections == 0),
         ("auth_timeout", limits.auth_timeout.is_zero()),
         ("head_timeout", limits.head_timeout.is_zero()),
         ("keep_alive", limits.keep_alive.is_zero()),
         ("ping_interval", limits.ping_interval.is_zero()),
+        ("stall_timeout", limits.stall_timeout.is_zero()),
     ];
     for (key, _) in zeros.iter().filter(|(_, zero)| *zero) {
         let fix = "make it at least 1, or leave it out";

@@ -16,6 +16,7 @@ pub(super) fn listeners(written: &[config::Listener], problems: &mut Problems) -
         return both
             .map(|(ip, optional)| Listener {
                 place: Place::Tcp(SocketAddr::new(ip, PORT)),
+                mode: None,
                 certificates: Vec::new(),
                 proxy_protocol: false,
                 vhost: VHostName::root(),
@@ -68,6 +69,7 @@ fn listener(written: &config::Listener, path: &str, problems: &mut Problems) -> 
         let what = format!("`{}` is no address", written.address);
         problems.push(Problem::new(format!("{path}.address"), what, ADDRESS));
     }
+    let mode = written.mode.as_deref().and_then(|mode| permissions(mode, place.as_ref(), path, problems));
     let vhost = vhost(written.vhost.as_deref(), path, problems);
     for (number, certificate) in written.tls.iter().enumerate() {
         if let Err(e) = Identities::load(vec![(certificate.cert.clone(), certificate.key.clone())]) {
@@ -90,7 +92,23 @@ fn listener(written: &config::Listener, path: &str, problems: &mut Problems) -> 
     let place = place?;
     let gate = gate(written, &place);
     let (certificates, proxy_protocol) = (written.tls.clone(), written.proxy_protocol);
-    Some(Listener { place, certificates, proxy_protocol, vhost, gate, optional: false })
+    Some(Listener { place, mode, certificates, proxy_protocol, vhost, gate, optional: false })
+}
+
+/// The permissions of a unix socket.
+fn permissions(written: &str, place: Option<&Place>, path: &str, problems: &mut Problems) -> Option<u32> {
+    let path = format!("{path}.mode");
+    if !matches!(place, None | Some(Place::Unix(_))) {
+        let fix = "leave it out: only sockets at `unix:` paths have permissions of ours";
+        problems.push(Problem::new(path, "this listener is no unix socket of the server's own", fix));
+        return None;
+    }
+    let mode = u32::from_str_radix(written, 8).ok().filter(|mode| *mode <= 0o777);
+    if mode.is_none() {
+        let what = format!("`{written}` are no permissions");
+        problems.push(Problem::new(path, what, "write them as for `chmod`, as in \"660\""));
+    }
+    mode
 }
 
 /// A scheme and a host, nothing after it.

@@ -166,7 +166,7 @@ impl Puppet {
             "join" => turn.join(ticket, rest, None),
             "leave" => turn.leave(ticket, rest),
             "publish" | "tell" | "noecho" | "inside" | "direct" | "broadcast" => {
-                self.publish(verb, rest, ticket, turn)
+                self.publish(verb, rest, ticket, turn);
             }
             "hear" => match rest {
                 "" => turn.hear(&LINE),
