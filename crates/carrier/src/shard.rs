@@ -10,6 +10,7 @@
 //! * `request`: HTTP requests find their dialect
 //! * `talk`: conversations are called, their turns applied
 //! * `expand`: deliveries become stretches of the arena
+//! * `hooks`: or go to those who post them
 //! * `outgoing`: stretches become writes
 //! * `end`: links and sessions end
 //! * `tick`: deadlines
@@ -17,6 +18,7 @@
 mod accept;
 mod end;
 mod expand;
+mod hooks;
 mod meet;
 mod outgoing;
 mod read;
@@ -29,7 +31,6 @@ use crate::http1::date::Date;
 use crate::ledger::Ledger;
 use crate::link::{Link, Speech};
 use crate::net::{Net, Ready};
-use crate::proxy::Network;
 use crate::rules::{Rulebook, Rules};
 use crate::session::Session;
 use crate::strangers::Strangers;
@@ -38,7 +39,7 @@ use crate::wheel::{Timer, Wheel};
 use dialect::{Dialect, Turn};
 use hashbrown::HashMap;
 use hub::{Allowance, Lane};
-use model::{CloseReason, Form, Framing, Limits, LinkId, Now, SessionId, Time};
+use model::{CloseReason, Form, Framing, Limits, LinkId, Network, Now, SessionId, Time};
 use node::{Counters, Desk, Entry, Exchange, VHost};
 use outgoing::Outgoing;
 use slab::Slab;

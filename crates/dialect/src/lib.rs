@@ -7,12 +7,14 @@
 pub mod frame;
 pub mod turn;
 pub mod event;
+pub mod hook;
 pub mod percent;
 pub mod json;
 pub mod settings;
 
 pub use event::{ChannelCount, Event};
 pub use frame::{Frame, Header, Request};
+pub use hook::{HookEnd, HookPlan};
 pub use turn::{Command, Effect, Hearing, Response, Span, Turn, Words};
 
 use model::{CloseReason, SessionId, Time, VHostName};

@@ -88,6 +88,8 @@ pub enum Refusal {
     NotJoined,
     /// The publisher itself would have to be a member, and is not.
     NotMember,
+    /// The hook cannot be opened.
+    BadHook(Box<str>),
     /// The server could not take it in time; it may be tried again.
     Busy,
     /// The server is stopping.
@@ -106,6 +108,7 @@ impl fmt::Display for Refusal {
             Self::TooFast => f.write_str("this session publishes faster than it may"),
             Self::NotJoined => f.write_str("a named receiver has not joined the channel"),
             Self::NotMember => f.write_str("this session has not joined the channel"),
+            Self::BadHook(words) => f.write_str(words),
             Self::Busy => f.write_str("the server is busy; try again"),
             Self::Draining => f.write_str("the server is stopping"),
         }

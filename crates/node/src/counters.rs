@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 pub const DIALECTS: usize = 16;
 
 /// Why commands were refused, in the order of their counts.
-pub const RULES: [&str; 11] = [
+pub const RULES: [&str; 12] = [
     "not_granted",
     "assigned",
     "bad_token",
@@ -22,6 +22,7 @@ pub const RULES: [&str; 11] = [
     "not_member",
     "busy",
     "draining",
+    "bad_hook",
 ];
 
 /// The statuses that refused requests are counted by; every other is in the last place.
@@ -47,6 +48,7 @@ fn rule(refusal: &Refusal) -> usize {
         Refusal::NotMember => 8,
         Refusal::Busy => 9,
         Refusal::Draining => 10,
+        Refusal::BadHook(_) => 11,
     }
 }
 
@@ -334,6 +336,7 @@ mod tests {
             Refusal::NotMember,
             Refusal::Busy,
             Refusal::Draining,
+            Refusal::BadHook("why".into()),
         ];
         let mut c = Counters::default();
         all.iter().for_each(|r| c.refuse(r));

@@ -3,6 +3,7 @@
 //! Knows how full it is and when its shard sleeps. Does not know what its shard does with an entry.
 //! LOCK: an inbox is pushed to under a channel's lock, and nothing is locked under an inbox's.
 
+use crate::hooks::News;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 use dialect::ChannelCount;
 use model::{Delivery, Limits, Position, Principal, Refusal, SessionId, Ticket};
@@ -84,6 +85,8 @@ pub enum Answer {
         /// Where the next begins.
         next: Option<u32>,
     },
+    /// What has become of a hook that was asked for.
+    Hook(News),
     /// No.
     Refused(Refusal),
 }

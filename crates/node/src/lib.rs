@@ -10,6 +10,7 @@ pub mod authority;
 pub mod clock;
 pub mod control;
 pub mod counters;
+pub mod hooks;
 mod sync;
 
 pub use authority::{Authority, Reply, StaticTokens, Token, Verdict};
@@ -18,4 +19,5 @@ pub use control::Control;
 pub use counters::{Counters, Histogram, LogCounts, Totals};
 pub use desk::{Applied, Caller, Desk};
 pub use exchange::{Channel, ChannelPolicy, Exchange, VHost};
+pub use hooks::{Hook, Hooks};
 pub use inbox::{Answer, Entry, Fence, Inbox, Run};

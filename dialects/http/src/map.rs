@@ -316,7 +316,7 @@ pub fn refused(refusal: &Refusal, about: Option<&str>, shown: Shown) -> Problem 
             Shown::Token => problem(403),
             Shown::Nothing => problem(401).with("WWW-Authenticate", "Bearer"),
         },
-        Refusal::BadName(_) => problem(400),
+        Refusal::BadName(_) | Refusal::BadHook(_) => problem(400),
         Refusal::TooManyChannels { .. } | Refusal::NotMember => problem(403),
         Refusal::NotJoined => problem(409),
         Refusal::TooBig { .. } => problem(413),
@@ -336,7 +336,8 @@ pub fn refused_on_socket(refusal: &Refusal) -> (CloseReason, u16) {
         | Refusal::BadName(_)
         | Refusal::TooManyChannels { .. }
         | Refusal::NotJoined
-        | Refusal::NotMember => (CloseReason::Unauthorized, 1008),
+        | Refusal::NotMember
+        | Refusal::BadHook(_) => (CloseReason::Unauthorized, 1008),
         Refusal::TooBig { .. } => (CloseReason::TooBig, 1009),
         Refusal::TooFast => (CloseReason::Fault, 1008),
         Refusal::Busy => (CloseReason::TimedOut, 1013),

@@ -106,7 +106,9 @@ impl Conversation for Talk {
             | Event::Channels { .. }
             | Event::Spawned { .. }
             | Event::LinkLost(_)
-            | Event::NoSuchSession(_) => {}
+            | Event::NoSuchSession(_)
+            | Event::HookOpened { .. }
+            | Event::HookClosed { .. } => {}
         }
     }
 }

@@ -74,7 +74,10 @@ impl Stage {
                     format!("publish {} {} {}", words.text(channel), ticket.is_some(), show_draft(&draft))
                 }
                 Command::Broadcast { draft } => format!("broadcast {}", show_draft(&draft)),
-                Command::Direct { .. } | Command::Channels { .. } | Command::Spawn { .. } => "?".to_owned(),
+                Command::Direct { .. }
+                | Command::Channels { .. }
+                | Command::Spawn { .. }
+                | Command::OpenHook { .. } => "?".to_owned(),
             },
             other => format!("{other:?}"),
         };
