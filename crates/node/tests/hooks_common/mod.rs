@@ -232,17 +232,6 @@ impl Stage {
         }
         panic!("never: {:?}", self.hooks.list());
     }
-
-    /// Waits until no hook is open.
-    pub(crate) fn when_none(&self) {
-        for _ in 0..3000 {
-            if self.hooks.is_empty() {
-                return;
-            }
-            sleep(Duration::from_millis(10));
-        }
-        panic!("there are: {:?}", self.hooks.list());
-    }
 }
 
 pub(crate) fn body(n: usize) -> Bytes {
