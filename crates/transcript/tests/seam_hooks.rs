@@ -1,5 +1,7 @@
 //! The seam on a made-up dialect: sessions without a link that post what they hear to a real receiver outside.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test that is how it fails")]
+
 mod common;
 
 use common::peers::Lines;

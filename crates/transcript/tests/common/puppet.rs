@@ -169,7 +169,7 @@ impl Puppet {
                 _ => turn.hear_events(),
             },
             "hook" => {
-                turn.open_hook(ticket, HookPlan::new(rest, "text/plain").with("X-Server-Name", "Puppet"))
+                turn.open_hook(ticket, HookPlan::new(rest, "text/plain").with("X-Server-Name", "Puppet"));
             }
             "post" => turn.post(|out| out.extend_from_slice(rest.as_bytes())),
             "list" => turn.channels(ticket, 0),
