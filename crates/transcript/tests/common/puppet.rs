@@ -176,7 +176,7 @@ impl Puppet {
             },
             "enrol" | "act" | "retire" | "withdraw" | "check" => enrolments(verb, rest, ticket, turn),
             "hook" => {
-                turn.open_hook(ticket, HookPlan::new(rest, "text/plain").with("X-Server-Name", "Puppet"))
+                turn.open_hook(ticket, HookPlan::new(rest, "text/plain").with("X-Server-Name", "Puppet"));
             }
             "post" => turn.post(|out| out.extend_from_slice(rest.as_bytes())),
             "list" => turn.channels(ticket, 0),
