@@ -10,6 +10,7 @@ mod http;
 mod http1;
 mod proxy;
 mod rooms;
+mod watchtower_http;
 mod websocket;
 
 /// A function that holds for all inputs, or panics.
@@ -23,11 +24,12 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "http1", check: http1::check, words: http1::WORDS },
     Target { name: "websocket", check: websocket::check, words: websocket::WORDS },
     Target { name: "rooms", check: rooms::check, words: rooms::WORDS },
     Target { name: "http", check: http::check, words: http::WORDS },
+    Target { name: "watchtower-http", check: watchtower_http::check, words: watchtower_http::WORDS },
     Target { name: "proxy", check: proxy::check, words: proxy::WORDS },
     Target { name: "config", check: config::check, words: config::WORDS },
 ];
