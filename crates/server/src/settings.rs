@@ -172,7 +172,7 @@ impl Settings {
             anonymous: anonymous.map(|grants| Arc::new(Principal::anonymous(grants))),
             policies: policies(&config.channel, &mut problems),
             assigned: config.assigned.iter().map(|p| Pattern::new(p)).collect(),
-            dialects: dialects,
+            dialects,
             deflate: config.websocket.deflate,
             proxies: places::proxies(&config.proxies, &mut problems),
             admin: places::admin(&config.admin, &mut problems),
