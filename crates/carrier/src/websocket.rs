@@ -173,10 +173,8 @@ impl Decoder {
     #[must_use]
     pub fn long(&self) -> Option<(Unit, &[u8])> {
         let partial = self.partial.as_deref().filter(|partial| matches!(partial.lent, Lent::Message));
-        match partial.and_then(Partial::message) {
-            Some(Item::Deflated(unit, payload)) if payload.len() > AT_ONCE => Some((unit, payload)),
-            _ => None,
-        }
+        let Item::Deflated(unit, payload) = partial.and_then(Partial::message)? else { return None };
+        (payload.len() > AT_ONCE).then_some((unit, payload))
     }
 
     /// Gives back the memory of what the last call lent.
