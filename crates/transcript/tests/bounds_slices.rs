@@ -90,6 +90,27 @@ fn a_turn_has_one_slice_whoever_sends() {
     assert!(steps.iter().all(|step| *step >= 8), "{heard_after:?}");
 }
 
+/// What has been inflated of a message is not thrown away for another, whoever is read first.
+#[test]
+fn news_of_one_does_not_take_the_place_of_another() {
+    let mut stage = stage();
+    let mut first = joined(&mut stage, "who");
+    let mut second = joined(&mut stage, "who");
+    read_all(&mut stage, &[(&first, &long("say through", 20))]);
+    assert!(stage.step(), "it begins");
+    read_all(&mut stage, &[(&second, &long("say through", 2))]);
+    let mut turns = 0;
+    while first.texts().is_empty() {
+        second.say("who");
+        assert!(stage.step());
+        turns += 1;
+        assert!(turns <= 20, "every turn goes on with it");
+    }
+    assert!(second.texts().is_empty());
+    stage.settle();
+    assert_eq!(second.texts()[0], "through");
+}
+
 #[test]
 fn many_messages_of_nothing_are_shared_out_too() {
     let mut stage = stage();
