@@ -11,6 +11,7 @@ mod http;
 mod http1;
 mod proxy;
 mod rooms;
+mod watchtower_http;
 mod websocket;
 
 /// A function that holds for all inputs, or panics.
@@ -30,6 +31,7 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "deflate", check: deflate::check, words: deflate::WORDS },
     Target { name: "rooms", check: rooms::check, words: rooms::WORDS },
     Target { name: "http", check: http::check, words: http::WORDS },
+    Target { name: "watchtower-http", check: watchtower_http::check, words: watchtower_http::WORDS },
     Target { name: "proxy", check: proxy::check, words: proxy::WORDS },
     Target { name: "config", check: config::check, words: config::WORDS },
 ];

@@ -7,12 +7,14 @@
 pub mod frame;
 pub mod turn;
 pub mod event;
+pub mod hook;
 pub mod percent;
 pub mod json;
 pub mod settings;
 
 pub use event::{ChannelCount, Event};
 pub use frame::{Frame, Header, Request};
+pub use hook::{HookEnd, HookPlan};
 pub use turn::{Command, Effect, Hearing, Response, Span, Turn, Words};
 
 use model::{CloseReason, SessionId, Time, VHostName};
@@ -50,11 +52,18 @@ pub trait Dialect: Send + Sync {
     /// say yes has it. Dialects that do not speak HTTP never say yes.
     fn claims(&self, request: &Request<'_>) -> bool;
 
+    /// Bytes of a body that it reads of a request whose head shows no token that the server knows, where nobody may act
+    /// without one. More than 0 is for dialects that are told in the body who asks.
+    fn reads_of_strangers(&self) -> usize {
+        0
+    }
+
     /// Starts a conversation. The first thing it is told is a frame.
     fn converse(&self, opening: &Opening) -> Box<dyn Conversation>;
 
     /// A line that a person can paste into a shell to try it, for a server at `address` (host and port). It listens
-    /// and speaks to the channel `chat`, and has that word for nothing else: a page may put another in its place.
+    /// and speaks to the channel `chat`, and has that word for nothing else: a page may put another in its place. Where
+    /// channels are numbers it is 5.
     /// What cannot be tried in a shell says in a few words how it is tried.
     fn paste_line(&self, address: &str) -> String;
 }

@@ -44,12 +44,13 @@ impl Parts {
 
 /// One way to write a delivery, the same for all sessions that hear it in this form.
 ///
-/// Dialects declare each form once, as a `static`: a form is recognised by where it stands.
+/// Dialects declare each form once, as a `static`: a form is recognised by where it stands. One that depends on how
+/// the dialect is configured is made when the dialect is, and never freed.
 pub struct Form {
     /// For people: logs, counters, panics.
     pub name: &'static str,
     /// Writes the message. Called at most once per message, framing and process; no parts: nothing is sent.
-    pub encode: fn(&Message, &mut Parts),
+    pub encode: &'static (dyn Fn(&Message, &mut Parts) + Sync),
     /// The dialect whose verbatim words are this form as they stand, as text.
     pub verbatim: Option<&'static str>,
 }
@@ -74,6 +75,8 @@ pub enum Framing {
     Chunk,
     /// As it is: a datagram, or the body of a response that ends with its connection.
     Bare,
+    /// The body of a POST: the units of a message, one after the other.
+    Post,
 }
 
 /// A form filled in: the bytes for the wire, or the news that encoding it panicked.
@@ -150,8 +153,8 @@ mod tests {
     use super::*;
     use crate::message::{Payload, Position, Publisher};
 
-    static A: Form = Form { name: "a", encode: |_, _| (), verbatim: None };
-    static B: Form = Form { name: "b", encode: |_, _| (), verbatim: None };
+    static A: Form = Form { name: "a", encode: &|_, _| (), verbatim: None };
+    static B: Form = Form { name: "b", encode: &|_, _| (), verbatim: None };
 
     #[test]
     fn each_form_is_made_once() {

@@ -13,7 +13,8 @@ use carrier::{Doors, Rules, Shard};
 use dialect::Dialect;
 use model::{CloseReason, VHostName};
 use node::exchange::Plan;
-use node::{Clock, Control, Exchange, StaticTokens};
+use node::hooks::SystemResolver;
+use node::{Clock, Control, Exchange, Hooks, StaticTokens};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -184,7 +185,8 @@ pub(crate) fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) ->
     let control = Control::start()?;
     let look = settings.admin.clone().map_or(Ok(None), |admin| Look::open(admin, &control))?;
     let (posture, insecure) = (settings.posture, settings.open);
-    let exchange = Arc::new(Exchange::new(plan(settings, &authority, clock)));
+    let hooks = Hooks::start(&control, settings.hooks.clone(), Box::new(SystemResolver::default()), clock);
+    let exchange = Arc::new(Exchange::new(plan(settings, &authority, hooks, clock)));
     let ports = open.iter().filter_map(|o| {
         let vhost = exchange.vhost(&o.listener.vhost).map(Arc::clone)?;
         Some(PortPlan { vhost, speak: Speak::Http })
@@ -273,7 +275,7 @@ fn run(shard: Shard<Os>) -> io::Result<()> {
     ended
 }
 
-fn plan(settings: Settings, authority: &Arc<StaticTokens>, clock: Clock) -> Plan {
+fn plan(settings: Settings, authority: &Arc<StaticTokens>, hooks: Hooks, clock: Clock) -> Plan {
     let mut vhosts: Vec<VHostName> = settings.listeners.into_iter().map(|l| l.vhost).collect();
     vhosts.sort();
     vhosts.dedup();
@@ -286,6 +288,7 @@ fn plan(settings: Settings, authority: &Arc<StaticTokens>, clock: Clock) -> Plan
         assigned: settings.assigned,
         authority: Box::new(Arc::clone(authority)),
         backplane: Box::new(Alone),
+        hooks: Some(hooks),
         began: clock.now(),
     }
 }

@@ -3,7 +3,9 @@
 mod bounds;
 mod changes;
 mod effective;
+mod hooks;
 mod places;
+mod watchtower;
 mod who;
 
 pub use changes::{Changes, changes};
@@ -12,6 +14,7 @@ use crate::config::{self, Config, Dialects, Problem, Problems};
 use crate::log;
 use carrier::{Gate, Network};
 use model::{Limits, Pattern, Principal, SlowPolicy, VHostName};
+use node::hooks::HookSettings;
 use node::{ChannelPolicy, Token};
 use std::fmt;
 use std::net::SocketAddr;
@@ -106,6 +109,8 @@ pub struct Settings {
     pub policies: Vec<ChannelPolicy>,
     /// Channels that the server assigns.
     pub assigned: Vec<Pattern>,
+    /// How callbacks are served.
+    pub hooks: HookSettings,
     /// What each dialect wants to know.
     pub dialects: Dialects,
     /// Whether WebSocket messages are compressed for clients that offer it.
@@ -149,17 +154,25 @@ impl Settings {
             problems.push(unguarded(config));
         }
         let anonymous = who::anonymous(config.anonymous.as_ref(), authenticates, &mut problems);
+        let mut dialects = dialects(&config.dialect, posture);
+        dialects.watchtower =
+            watchtower::watchtower(&config.dialect.watchtower, posture, anonymous.as_deref(), &mut problems);
+        let limits = bounds::limits(&config.limits, posture, &mut problems);
+        let Some(hooks) = hooks::hooks(&config.hooks, posture, &limits, &mut problems) else {
+            return Err(problems);
+        };
         let mut settings = Self {
             posture,
             open: exposed && !authenticates,
             shards: shards(config.shards, &mut problems),
-            limits: bounds::limits(&config.limits, posture, &mut problems),
+            limits,
+            hooks,
             listeners,
             tokens: who::tokens(&config.auth.token, &mut problems),
             anonymous: anonymous.map(|grants| Arc::new(Principal::anonymous(grants))),
             policies: policies(&config.channel, &mut problems),
             assigned: config.assigned.iter().map(|p| Pattern::new(p)).collect(),
-            dialects: dialects(&config.dialect, posture),
+            dialects: dialects,
             deflate: config.websocket.deflate,
             proxies: places::proxies(&config.proxies, &mut problems),
             admin: places::admin(&config.admin, &mut problems),
@@ -172,7 +185,7 @@ impl Settings {
 
 /// What each dialect wants to know, where the posture decides.
 fn dialects(written: &Dialects, posture: Posture) -> Dialects {
-    let mut dialects = *written;
+    let mut dialects = written.clone();
     dialects.playground.enabled.get_or_insert(posture == Posture::Loopback);
     dialects
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 pub const NAME: &str = "rooms";
 
 /// How members hear: what a rooms client said as it said it, everything else as it might have said it.
-pub static ROOMS: Form = Form { name: NAME, encode, verbatim: Some(NAME) };
+pub static ROOMS: Form = Form { name: NAME, encode: &encode, verbatim: Some(NAME) };
 
 /// What a packet asks for.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ pub fn units(message: &Message, mut each: impl FnMut(&[u8])) {
 pub fn status(refusal: &Refusal) -> (u16, &'static str) {
     match refusal {
         Refusal::BadToken | Refusal::NotGranted { .. } | Refusal::Assigned => (401, "Unauthorized"),
-        Refusal::BadName(_) | Refusal::TooBig { .. } => (400, "Bad Request"),
+        Refusal::BadName(_) | Refusal::TooBig { .. } | Refusal::BadHook(_) => (400, "Bad Request"),
         Refusal::TooManyChannels { .. }
         | Refusal::NotJoined
         | Refusal::NotMember

@@ -3,9 +3,9 @@
 use super::socket::{Bare, Socket, Wrapped};
 use super::tls::Tls;
 use super::{Identities, Net, Port, Ready};
-use crate::proxy::Network;
 use mio::net::{TcpListener, UdpSocket, UnixListener};
 use mio::{Events, Interest, Poll, Token, Waker};
+use model::Network;
 use model::Now;
 use node::Clock;
 use socket2::{Domain, Protocol, SockRef, Type};

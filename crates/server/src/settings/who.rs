@@ -22,7 +22,7 @@ pub(super) fn anonymous(
     }
 }
 
-fn grants(written: &[String], path: &str, problems: &mut Problems) -> Vec<Grant> {
+pub(super) fn grants(written: &[String], path: &str, problems: &mut Problems) -> Vec<Grant> {
     let mut all = Vec::new();
     for (number, text) in written.iter().enumerate() {
         match Grant::parse(text) {
@@ -40,7 +40,8 @@ pub(super) fn tokens(written: &[config::Token], problems: &mut Problems) -> Vec<
         let path = format!("auth.token.{number}");
         let name = &written.name;
         let known = problems.len();
-        let secret = secret(&path, written.token.as_ref(), written.token_file.as_deref(), problems);
+        let secret =
+            secret((&path, "token"), written.token.as_ref(), written.token_file.as_deref(), problems);
         if secret.is_none() && problems.len() == known {
             let what = format!("`{name}` has no secret: `token` or `token_file` is missing");
             problems.push(Problem::new(path.clone(), what, "add `token_file = \"/etc/chappe/NAME.token\"`"));
@@ -59,27 +60,28 @@ pub(super) fn tokens(written: &[config::Token], problems: &mut Problems) -> Vec<
     all
 }
 
-/// A secret that is written there, or stands on the first line of a file. `None`: there is none, or it is wrong,
-/// which has been said.
+/// A secret that is written in a section under a key, or stands on the first line of the file that `<key>_file` names.
+/// `None`: there is none, or it is wrong, which has been said.
 pub(super) fn secret(
-    path: &str,
-    token: Option<&config::Secret>,
+    (path, key): (&str, &str),
+    written: Option<&config::Secret>,
     file: Option<&Path>,
     problems: &mut Problems,
 ) -> Option<String> {
-    let (key, secret) = match (token, file) {
+    let of_file = format!("{key}_file");
+    let (at, secret) = match (written, file) {
         (None, None) => return None,
-        (Some(token), None) => ("token", Ok(token.reveal().to_owned())),
-        (None, Some(file)) => ("token_file", first_line(file)),
+        (Some(secret), None) => (key, Ok(secret.reveal().to_owned())),
+        (None, Some(file)) => (of_file.as_str(), first_line(file)),
         (Some(_), Some(_)) => {
-            let what = "there is a `token` and a `token_file`";
-            problems.push(Problem::new(format!("{path}.token_file"), what, "say one of the two"));
+            let what = format!("there is a `{key}` and a `{of_file}`");
+            problems.push(Problem::new(format!("{path}.{of_file}"), what, "say one of the two"));
             return None;
         }
     };
     let (what, fix) = match (secret, file) {
         (Ok(secret), _) if !secret.is_empty() => return Some(secret),
-        (Ok(_), None) => ("the token is empty".to_owned(), "write a long one that nobody can guess"),
+        (Ok(_), None) => (format!("the {key} is empty"), "write a long one that nobody can guess"),
         (Ok(_), Some(file)) => {
             (format!("the first line of {} is empty", file.display()), "write the secret there")
         }
@@ -88,7 +90,7 @@ pub(super) fn secret(
             (format!("cannot read {}: {e}", file.display()), "name a file that this user may read")
         }
     };
-    problems.push(Problem::new(format!("{path}.{key}"), what, fix));
+    problems.push(Problem::new(format!("{path}.{at}"), what, fix));
     None
 }
 

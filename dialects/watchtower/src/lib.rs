@@ -1,0 +1,73 @@
+//! The Watchtower dialect: senders that register, join channels by number, and hear by a stream of HTTP, by being
+//! called back, or as devices over TCP and UDP.
+//!
+//! `SPEC.md` beside this crate has its promises by number. Knows neither the hub nor a carrier. Read in this
+//! order: [`wire`], [`map`], `talk`.
+
+pub mod settings;
+pub mod wire;
+pub mod map;
+mod talk;
+
+pub use settings::Settings;
+
+use dialect::settings::Secret;
+use dialect::{Conversation, Dialect, Opening, Request};
+use settings::LOOPBACK_SECRET;
+use std::sync::Arc;
+
+/// BOUND: bytes of a body from who has not shown a token of the server's own, where there are such tokens.
+const BODY_MAX: usize = 64 << 10;
+
+/// The dialect, with its settings.
+#[derive(Debug)]
+pub struct Watchtower {
+    rules: Arc<talk::Rules>,
+}
+
+impl Watchtower {
+    /// The dialect as these settings want it, in which the posture has decided what was left to it. Some bytes of it are
+    /// never freed.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { rules: Arc::new(talk::Rules::new(settings)) }
+    }
+}
+
+impl Dialect for Watchtower {
+    fn name(&self) -> &'static str {
+        "watchtower"
+    }
+
+    /// SPEC [URL-1].
+    fn claims(&self, request: &Request<'_>) -> bool {
+        !request.wants_websocket && wire::http::is_ours(request.path)
+    }
+
+    /// Senders name themselves in the body..
+    fn reads_of_strangers(&self) -> usize {
+        BODY_MAX
+    }
+
+    fn converse(&self, _: &Opening) -> Box<dyn Conversation> {
+        Box::new(talk::Talk::new(Arc::clone(&self.rules)))
+    }
+
+    /// Channels are numbers here: this one is 5. A secret that was configured is not shown.
+    fn paste_line(&self, address: &str) -> String {
+        let settings = &self.rules.settings;
+        let secret = settings.secret.as_ref().map(Secret::reveal).filter(|s| *s == LOOPBACK_SECRET);
+        let register = format!(
+            "curl -s http://{address}/register -d '{{\"secret_key\":\"{}\"}}'",
+            secret.unwrap_or("…")
+        );
+        if settings.require_token == Some(true) || secret.is_none() {
+            return register;
+        }
+        let id = format!("id=$({register} | sed 's/[^0-9]*\\([0-9]*\\).*/\\1/')");
+        format!(
+            "{id}; curl -N \"http://{address}/channels/join/5?sender=$id\" & sleep 1; \
+             curl http://{address}/broadcast -d '{{\"channels\":[5],\"sender\":'$id',\"message\":\"hello\"}}'"
+        )
+    }
+}
