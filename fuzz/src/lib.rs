@@ -6,6 +6,7 @@
 mod bound;
 mod config;
 mod cuts;
+mod deflate;
 mod http;
 mod http1;
 mod proxy;
@@ -27,6 +28,7 @@ pub struct Target {
 pub const TARGETS: [Target; 7] = [
     Target { name: "http1", check: http1::check, words: http1::WORDS },
     Target { name: "websocket", check: websocket::check, words: websocket::WORDS },
+    Target { name: "deflate", check: deflate::check, words: deflate::WORDS },
     Target { name: "rooms", check: rooms::check, words: rooms::WORDS },
     Target { name: "http", check: http::check, words: http::WORDS },
     Target { name: "watchtower-http", check: watchtower_http::check, words: watchtower_http::WORDS },
