@@ -25,7 +25,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "http1", check: http1::check, words: http1::WORDS },
     Target { name: "websocket", check: websocket::check, words: websocket::WORDS },
     Target { name: "deflate", check: deflate::check, words: deflate::WORDS },
