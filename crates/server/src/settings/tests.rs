@@ -154,10 +154,10 @@ fn watchtowers_section_is_checked() {
         (format!("{section}secret = ''\n"), "dialect.watchtower.secret: the secret is empty"),
         (format!("{section}secret = 'a'\nsecret_file = 'b'\n"), "dialect.watchtower.secret_file"),
         (format!("{section}secret_file = '/nowhere/x'\n"), "cannot read /nowhere/x"),
-        (format!("{section}grants = ['SHOUT a']\n"), "dialect.watchtower.grants.0"),
+        (format!("{section}grants = ['SHOUT a']\n"), "dialect.watchtower.grants: `SHOUT a`"),
         (format!("{section}aliases = {{ a = 5, b = 5 }}\n"), "aliases.b: `a` goes by 5 too"),
         (format!("{section}aliases = {{ a = 0 }}\n"), "aliases.a: 0 is no channel"),
-        (format!("{section}aliases = {{ '7' = 5 }}\n"), "aliases.7: a channel whose name is a number"),
+        (format!("{section}aliases = {{ '7' = 5 }}\n"), "a channel whose name is a number"),
         (format!("{section}aliases = {{ '' = 5 }}\n"), "dialect.watchtower.aliases.: "),
     ] {
         let found = words(&text);
