@@ -34,7 +34,7 @@ pub(crate) struct Session {
     /// The newest link.
     pub(crate) link: u32,
     /// Its other links. Most sessions have none.
-    pub(crate) other_links: Vec<u32>,
+    pub(crate) other_links: Box<[u32]>,
     /// How it hears, once it does.
     pub(crate) hearing: Option<Lane>,
     /// What it waits for; most sessions wait for nothing.
@@ -58,7 +58,7 @@ impl Session {
             principal: None,
             allowance: Allowance::default(),
             link: NONE,
-            other_links: Vec::new(),
+            other_links: Box::default(),
             hearing: None,
             waits: None,
             hook: None,
@@ -76,16 +76,20 @@ impl Session {
 
     /// Forgets a link; the one before it becomes the newest.
     pub(crate) fn drop_link(&mut self, link: u32) {
+        let mut others = std::mem::take(&mut self.other_links).into_vec();
         if self.link == link {
-            self.link = self.other_links.pop().unwrap_or(NONE);
+            self.link = others.pop().unwrap_or(NONE);
         } else {
-            self.other_links.retain(|l| *l != link);
+            others.retain(|l| *l != link);
         }
+        self.other_links = others.into();
     }
 
     pub(crate) fn add_link(&mut self, link: u32) {
         if self.link != NONE {
-            self.other_links.push(self.link);
+            let mut others = std::mem::take(&mut self.other_links).into_vec();
+            others.push(self.link);
+            self.other_links = others.into();
         }
         self.link = link;
     }
