@@ -108,6 +108,11 @@ impl<N: Net> Shard<N> {
                     false => {}
                 }
             }
+            // Nobody is waited for who says nothing at all. After that it is for the dialect to be patient.
+            Speech::Raw if link.fresh => {
+                let session = link.session;
+                self.end_session(session, CloseReason::TimedOut, None);
+            }
             Speech::Stream { .. } | Speech::Raw | Speech::Datagrams(_) => {}
             // A link that is closing goes on as long as its peer takes what it is owed.
             Speech::Closing if self.out.holds(slot) && std::mem::take(&mut link.moved) => {
