@@ -3,6 +3,9 @@
 //! A section is a struct, declared once, inside [`section!`](crate::section): the struct that is read, and the rows
 //! of the reference, are the same lines. Does not know files, environments, or what any key means.
 
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
 /// A section of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Section {
@@ -72,6 +75,8 @@ pub enum Kind {
     Words(&'static [&'static str]),
     /// A list of texts.
     Texts,
+    /// A section of numbers, each by a name of the writer's own.
+    Numbers,
     /// A section.
     Table(&'static Section),
     /// A list of sections.
@@ -92,6 +97,7 @@ impl Kind {
                 format!("one of {}", quoted.join(", "))
             }
             Self::Texts => "a list of texts, as in [\"one\", \"two\"]".into(),
+            Self::Numbers => "numbers by name, as in { \"one\" = 1, \"two\" = 2 }".into(),
             Self::Table(_) => "a section".into(),
             Self::Tables(_) => "a list of sections".into(),
         }
@@ -113,6 +119,8 @@ pub enum Value {
     Secret(Hidden),
     /// A list of texts.
     Texts(Vec<String>),
+    /// Numbers by name, in the order of the names.
+    Numbers(Vec<(String, u32)>),
     /// A section, by key.
     Table(Vec<(&'static str, Self)>),
     /// A list of sections.
@@ -196,6 +204,65 @@ impl<T: Setting> Setting for Option<T> {
 
     fn value(&self) -> Value {
         self.as_ref().map_or(Value::Absent, Setting::value)
+    }
+}
+
+/// What nobody may see who reads a log or a printed configuration.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(secret: String) -> Self {
+        Self(secret)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Setting for Secret {
+    const KIND: Kind = Kind::Secret;
+
+    fn value(&self) -> Value {
+        Value::Secret(Hidden::new(&self.0))
+    }
+}
+
+/// Numbers, each by a name of the writer's own; in the order of the names.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Numbers(BTreeMap<String, u32>);
+
+impl Numbers {
+    /// Each name, and its number.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.0.iter().map(|(name, number)| (name.as_str(), *number))
+    }
+}
+
+impl<'a> FromIterator<(&'a str, u32)> for Numbers {
+    fn from_iter<T: IntoIterator<Item = (&'a str, u32)>>(pairs: T) -> Self {
+        Self(pairs.into_iter().map(|(name, number)| (name.to_owned(), number)).collect())
+    }
+}
+
+impl Setting for Numbers {
+    const KIND: Kind = Kind::Numbers;
+
+    fn value(&self) -> Value {
+        Value::Numbers(self.iter().map(|(name, number)| (name.to_owned(), number)).collect())
     }
 }
 

@@ -17,9 +17,9 @@ pub use overlay::variable;
 pub use problem::{Problem, Problems};
 pub use read::{PREFIX, Reading};
 
-use dialect::settings::{Hidden, Kind, Setting, Unit, Value};
-use serde::Deserialize;
-use std::fmt;
+pub use dialect::settings::Secret;
+
+use dialect::settings::Unit;
 use std::path::{Path, PathBuf};
 
 dialect::section! {
@@ -67,33 +67,6 @@ dialect::section! {
     pub struct WebSocket {
         /// Whether messages are compressed for clients that offer it (permessage-deflate, RFC 7692).
         pub deflate: bool,
-    }
-}
-
-/// What nobody may see who reads a log or a printed configuration.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret itself.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Setting for Secret {
-    const KIND: Kind = Kind::Secret;
-
-    fn value(&self) -> Value {
-        Value::Secret(Hidden::new(&self.0))
     }
 }
 
@@ -318,7 +291,7 @@ dialect::words! {
 
 dialect::section! {
     /// What each dialect wants to know.
-    #[derive(Copy, Default)]
+    #[derive(Default)]
     pub struct Dialects {
         /// Plain HTTP.
         pub http: http_dialect::Settings,
@@ -326,6 +299,8 @@ dialect::section! {
         pub playground: playground_dialect::Settings,
         /// ioTower's rooms.
         pub rooms: rooms_dialect::Settings,
+        /// Watchtower's senders and devices.
+        pub watchtower: watchtower_dialect::Settings,
     }
 }
 

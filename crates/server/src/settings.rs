@@ -170,7 +170,7 @@ impl Settings {
 
 /// What each dialect wants to know, where the posture decides.
 fn dialects(written: &Dialects, posture: Posture) -> Dialects {
-    let mut dialects = *written;
+    let mut dialects = written.clone();
     dialects.playground.enabled.get_or_insert(posture == Posture::Loopback);
     dialects
 }

@@ -213,6 +213,7 @@ fn every_key_can_be_read() {
             Kind::Text | Kind::Secret => "'x'".to_owned(),
             Kind::Words(words) => format!("'{}'", words[0]),
             Kind::Texts => "['x']".to_owned(),
+            Kind::Numbers => "{ x = 1 }".to_owned(),
             Kind::Table(_) | Kind::Tables(_) => unreachable!("a leaf holds a value"),
         };
         let (section, name) = leaf.path.rsplit_once('.').unwrap_or(("", &leaf.path));

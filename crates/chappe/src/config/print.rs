@@ -54,7 +54,8 @@ impl Printer<'_> {
                     | Kind::Text
                     | Kind::Secret
                     | Kind::Words(_)
-                    | Kind::Texts,
+                    | Kind::Texts
+                    | Kind::Numbers,
                     _,
                 ) => {}
             }

@@ -45,7 +45,13 @@ fn section(out: &mut String, about: &Section, path: &str, title: &str, postures:
                 section(out, inner, &path, &format!("`[{path}]`"), postures);
             }
             Kind::Tables(inner) => section(out, inner, &path, &format!("`[[{path}]]`"), [&Value::Absent; 2]),
-            Kind::Flag | Kind::Integer { .. } | Kind::Text | Kind::Secret | Kind::Words(_) | Kind::Texts => {}
+            Kind::Flag
+            | Kind::Integer { .. }
+            | Kind::Text
+            | Kind::Secret
+            | Kind::Words(_)
+            | Kind::Texts
+            | Kind::Numbers => {}
         }
     }
 }
@@ -81,6 +87,7 @@ fn takes(key: &Key) -> String {
             words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
         }
         (Kind::Texts, Unit::None) => "list of texts".into(),
+        (Kind::Numbers, Unit::None) => "numbers by name".into(),
         (Kind::Table(_) | Kind::Tables(_), Unit::None) => "section".into(),
     }
 }

@@ -13,6 +13,11 @@ pub(super) fn inline(value: &Value) -> Option<String> {
         Value::Texts(texts) => {
             format!("[{}]", texts.iter().map(|t| quoted(t)).collect::<Vec<_>>().join(", "))
         }
+        Value::Numbers(numbers) if numbers.is_empty() => "{}".to_owned(),
+        Value::Numbers(numbers) => {
+            let pairs = numbers.iter().map(|(name, number)| format!("{} = {number}", quoted(name)));
+            format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+        }
         Value::Table(keys) => {
             let keys = keys.iter().filter_map(|(name, value)| Some(format!("{name} = {}", inline(value)?)));
             format!("{{ {} }}", keys.collect::<Vec<_>>().join(", "))

@@ -48,7 +48,8 @@ impl Lister<'_> {
                     | Kind::Text
                     | Kind::Secret
                     | Kind::Words(_)
-                    | Kind::Texts,
+                    | Kind::Texts
+                    | Kind::Numbers,
                     _,
                 ) => self.line(key, &below, value),
             }
@@ -67,7 +68,8 @@ impl Lister<'_> {
                 | Kind::Text
                 | Kind::Secret
                 | Kind::Words(_)
-                | Kind::Texts => {
+                | Kind::Texts
+                | Kind::Numbers => {
                     self.line(key, &below, &Value::Absent);
                 }
             }
@@ -81,9 +83,12 @@ impl Lister<'_> {
             Value::Secret(_) => (true, "***".to_owned()),
             Value::Absent => (true, String::new()),
             Value::Text(text) => (false, shell(text)),
-            Value::Flag(_) | Value::Integer(_) | Value::Texts(_) | Value::Table(_) | Value::Tables(_) => {
-                (false, shell(&inline(value).unwrap_or_default()))
-            }
+            Value::Flag(_)
+            | Value::Integer(_)
+            | Value::Texts(_)
+            | Value::Numbers(_)
+            | Value::Table(_)
+            | Value::Tables(_) => (false, shell(&inline(value).unwrap_or_default())),
         };
         let mark = if hidden { "# " } else { "" };
         let origin = self.origins.of(path);

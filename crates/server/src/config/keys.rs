@@ -30,7 +30,13 @@ fn collect(section: &Section, path: &str, listed: bool, all: &mut Vec<Leaf>) {
         match key.kind {
             Kind::Table(inner) => collect(inner, &path, listed, all),
             Kind::Tables(inner) => collect(inner, &path, true, all),
-            Kind::Flag | Kind::Integer { .. } | Kind::Text | Kind::Secret | Kind::Words(_) | Kind::Texts => {
+            Kind::Flag
+            | Kind::Integer { .. }
+            | Kind::Text
+            | Kind::Secret
+            | Kind::Words(_)
+            | Kind::Texts
+            | Kind::Numbers => {
                 all.push(Leaf { path, key, listed });
             }
         }
@@ -62,9 +68,13 @@ pub fn key(path: &str) -> Option<&'static Key> {
         let key = section?.keys.iter().find(|k| k.name == level)?;
         section = match key.kind {
             Kind::Table(inner) | Kind::Tables(inner) => Some(inner),
-            Kind::Flag | Kind::Integer { .. } | Kind::Text | Kind::Secret | Kind::Words(_) | Kind::Texts => {
-                None
-            }
+            Kind::Flag
+            | Kind::Integer { .. }
+            | Kind::Text
+            | Kind::Secret
+            | Kind::Words(_)
+            | Kind::Texts
+            | Kind::Numbers => None,
         };
         found = Some(key);
     }

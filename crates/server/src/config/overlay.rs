@@ -67,9 +67,15 @@ fn read(text: &str, key: &Key, path: &str, plain: &mut Plain<'_>) -> Option<Valu
             Some(quoted) => Some(Value::String(quoted.to_owned())),
             None => as_it_stands,
         },
-        (Kind::Flag | Kind::Integer { .. } | Kind::Texts | Kind::Table(_) | Kind::Tables(_), Some(value)) => {
-            plain.value(value, path)
-        }
+        (
+            Kind::Flag
+            | Kind::Integer { .. }
+            | Kind::Texts
+            | Kind::Numbers
+            | Kind::Table(_)
+            | Kind::Tables(_),
+            Some(value),
+        ) => plain.value(value, path),
     }
 }
 
@@ -144,7 +150,13 @@ fn unknown(names: &[&str]) -> (String, String) {
         };
         section = match key.kind {
             Kind::Table(inner) | Kind::Tables(inner) => inner,
-            Kind::Flag | Kind::Integer { .. } | Kind::Text | Kind::Secret | Kind::Words(_) | Kind::Texts => {
+            Kind::Flag
+            | Kind::Integer { .. }
+            | Kind::Text
+            | Kind::Secret
+            | Kind::Words(_)
+            | Kind::Texts
+            | Kind::Numbers => {
                 let levels = names.get(..=depth).unwrap_or_default().join(".");
                 return ("there is nothing below it".to_owned(), format!("set {}", variable(&levels)));
             }

@@ -50,6 +50,10 @@ impl Validation<'_> {
                 }
             }
             (Kind::Texts, Value::Array(members)) => self.texts(members, key, path),
+            (Kind::Numbers, Value::Table(table)) => {
+                self.numbers(table, key, path);
+                true
+            }
             (Kind::Table(section), Value::Table(table)) => {
                 self.table(table, section, path);
                 true
@@ -67,6 +71,7 @@ impl Validation<'_> {
                 | Kind::Secret
                 | Kind::Words(_)
                 | Kind::Texts
+                | Kind::Numbers
                 | Kind::Table(_)
                 | Kind::Tables(_),
                 _,
@@ -84,6 +89,20 @@ impl Validation<'_> {
             right = false;
         }
         right
+    }
+
+    /// What is no number is taken out.
+    fn numbers(&mut self, table: &mut Table, key: &Key, path: &str) {
+        table.retain(|name, value| match value {
+            Value::Integer(n) if u32::try_from(*n).is_ok() => true,
+            value => {
+                let found = value.as_integer().map_or_else(|| kind_of(value).into(), |n| n.to_string());
+                let what = format!("expected a whole number from 0 to {}, found {found}", u32::MAX);
+                let fix = format!("write it as in {}", self.example(key, path));
+                self.problems.push(Problem::new(keys::join(path, name), what, fix));
+                false
+            }
+        });
     }
 
     fn member(&mut self, member: &mut Value, section: &Section, path: &str) {
@@ -128,6 +147,7 @@ impl Validation<'_> {
                 return format!("`{} = \"{}\"`", key.name, words.last().unwrap_or(&""));
             }
             (Kind::Texts, _) => "[\"…\"]",
+            (Kind::Numbers, _) => "{ \"…\" = 1 }",
             (Kind::Table(_), _) => return format!("`[{}]`", keys::generic(path)),
             (Kind::Tables(_), _) => return format!("`[[{}]]`", keys::generic(path)),
         };

@@ -30,7 +30,7 @@ pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
         anonymous: anonymous(settings),
         channel: channel.clone(),
         assigned: assigned.clone(),
-        dialect: settings.dialects,
+        dialect: settings.dialects.clone(),
         websocket: *websocket,
         proxies: proxies.clone(),
         admin: Admin {

@@ -1,0 +1,1 @@
+//! Conversations: one for each request, stream, callback and device.
