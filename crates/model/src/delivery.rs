@@ -42,14 +42,18 @@ impl Parts {
     }
 }
 
+/// Writes a message in some form.
+pub type Encode = dyn Fn(&Message, &mut Parts) + Send + Sync;
+
 /// One way to write a delivery, the same for all sessions that hear it in this form.
 ///
-/// Dialects declare each form once, as a `static`: a form is recognised by where it stands.
+/// Dialects declare each form once, as a `static`: a form is recognised by where it stands. One that needs to know how
+/// its dialect is configured is made with the dialect, once, and never given back.
 pub struct Form {
     /// For people: logs, counters, panics.
     pub name: &'static str,
     /// Writes the message. Called at most once per message, framing and process; no parts: nothing is sent.
-    pub encode: fn(&Message, &mut Parts),
+    pub encode: &'static Encode,
     /// The dialect whose verbatim words are this form as they stand, as text.
     pub verbatim: Option<&'static str>,
 }
@@ -150,8 +154,8 @@ mod tests {
     use super::*;
     use crate::message::{Payload, Position, Publisher};
 
-    static A: Form = Form { name: "a", encode: |_, _| (), verbatim: None };
-    static B: Form = Form { name: "b", encode: |_, _| (), verbatim: None };
+    static A: Form = Form { name: "a", encode: &|_, _| (), verbatim: None };
+    static B: Form = Form { name: "b", encode: &|_, _| (), verbatim: None };
 
     #[test]
     fn each_form_is_made_once() {

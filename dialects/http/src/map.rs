@@ -46,11 +46,11 @@ pub enum Style {
     Socket,
 }
 
-static LINES: Form = Form { name: "http lines", encode: encode_line, verbatim: None };
-static PAYLOADS: Form = Form { name: "http event payloads", encode: encode_payload, verbatim: None };
-static ENVELOPES: Form = Form { name: "http event envelopes", encode: encode_envelope, verbatim: None };
-static MIXED: Form = Form { name: "http mixed envelopes", encode: encode_mixed, verbatim: None };
-static SOCKET: Form = Form { name: "http socket", encode: encode_socket, verbatim: None };
+static LINES: Form = Form { name: "http lines", encode: &encode_line, verbatim: None };
+static PAYLOADS: Form = Form { name: "http event payloads", encode: &encode_payload, verbatim: None };
+static ENVELOPES: Form = Form { name: "http event envelopes", encode: &encode_envelope, verbatim: None };
+static MIXED: Form = Form { name: "http mixed envelopes", encode: &encode_mixed, verbatim: None };
+static SOCKET: Form = Form { name: "http socket", encode: &encode_socket, verbatim: None };
 
 impl Style {
     /// The form of messages in this style.

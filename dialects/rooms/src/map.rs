@@ -10,7 +10,7 @@ use std::borrow::Cow;
 pub const NAME: &str = "rooms";
 
 /// How members hear: what a rooms client said as it said it, everything else as it might have said it.
-pub static ROOMS: Form = Form { name: NAME, encode, verbatim: Some(NAME) };
+pub static ROOMS: Form = Form { name: NAME, encode: &encode, verbatim: Some(NAME) };
 
 /// What a packet asks for.
 #[derive(Debug)]

@@ -61,11 +61,11 @@ impl Dialect for Stillborn {
 }
 
 /// `tea@3 words`.
-pub(crate) static LINE: Form = Form { name: "puppet line", encode: encode_line, verbatim: None };
+pub(crate) static LINE: Form = Form { name: "puppet line", encode: &encode_line, verbatim: None };
 /// The place as text, the words as bytes.
-pub(crate) static PARTS: Form = Form { name: "puppet parts", encode: encode_parts, verbatim: None };
+pub(crate) static PARTS: Form = Form { name: "puppet parts", encode: &encode_parts, verbatim: None };
 /// As [`LINE`], but cannot write `boom`.
-pub(crate) static BRITTLE: Form = Form { name: "puppet brittle", encode: encode_brittle, verbatim: None };
+pub(crate) static BRITTLE: Form = Form { name: "puppet brittle", encode: &encode_brittle, verbatim: None };
 
 fn place(m: &Message) -> String {
     format!("{}@{}", m.channel.as_ref().map_or("*", |c| c.as_str()), m.position.offset)
