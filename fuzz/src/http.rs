@@ -152,7 +152,11 @@ fn published(channels: &[String], draft: Draft, body: usize) {
         event: draft.event,
         payload: draft.payload,
         verbatim: None,
-        publisher: Publisher { session: SessionId { shard: 0, slot: 0, generation: 0 }, name: None },
+        publisher: Publisher {
+            session: SessionId { shard: 0, slot: 0, generation: 0 },
+            name: None,
+            address: None,
+        },
         position: Position { epoch: 1, offset: 2 },
         recoverable: true,
         time_ms: 0,

@@ -13,7 +13,8 @@ pub struct ChannelCount {
 }
 
 /// What the hub, or somebody who had to be asked, tells a conversation. Answers carry the ticket of their command.
-#[derive(Clone, Copy, Debug)]
+/// Cannot be printed: it may carry a secret.
+#[derive(Clone, Copy)]
 pub enum Event<'a> {
     /// The session acts for this principal from now on.
     Authenticated {
@@ -21,6 +22,26 @@ pub enum Event<'a> {
         ticket: Ticket,
         /// For whom.
         principal: &'a Arc<Principal>,
+    },
+    /// The session acts for this new principal from now on.
+    Enrolled {
+        /// Of the command.
+        ticket: Ticket,
+        /// For whom. It has a name and an address, above 0 and below 2³².
+        principal: &'a Arc<Principal>,
+        /// What proves it: 32 hexadecimal digits, told this once. A secret.
+        token: &'a str,
+    },
+    /// The principal that the session acted for is enrolled no more; its other sessions have ended. This one acts for
+    /// nobody.
+    Retired {
+        /// Of the command.
+        ticket: Ticket,
+    },
+    /// The principal of this session has joined the channel, and so have all that were named.
+    Checked {
+        /// Of the command.
+        ticket: Ticket,
     },
     /// The session is a member. What was published before `position` it has not missed, nor will it come.
     Joined {
@@ -36,7 +57,7 @@ pub enum Event<'a> {
     },
     /// The session is no member any more (or was none).
     Left {
-        /// Of the command.
+        /// Of the command; 0 when another session of the principal has withdrawn it.
         ticket: Ticket,
         /// Where.
         channel: &'a str,

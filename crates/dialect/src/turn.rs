@@ -4,10 +4,11 @@
 //! ordinary turns allocate nothing.
 
 use crate::Conversation;
-use model::{CloseReason, Draft, Form, LinkId, Now, Position, PrincipalId, SessionId, Ticket, Unit};
+use model::{CloseReason, Draft, Form, Grant, LinkId, Now, Position, PrincipalId, SessionId, Ticket, Unit};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
+use std::time::Duration;
 
 /// A stretch of a turn's [`Words`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -88,9 +89,44 @@ pub enum Command {
         /// 0 to begin, then what the last page said.
         cursor: u32,
     },
+    /// Become a new principal that the node makes: a random address, and a token that proves it. Where the session has
+    /// joined a channel this is refused.
+    Enrol {
+        /// What its name begins with; its address follows, in decimal digits.
+        name: &'static str,
+        /// What it may do.
+        grants: Vec<Grant>,
+        /// It is forgotten when no session has acted for it for so long.
+        idle: Duration,
+    },
+    /// Act for an enrolled principal of this virtual host. Where the session has joined a channel for another this is
+    /// refused.
+    ActAs {
+        /// Its address.
+        who: PrincipalId,
+        /// The token it was given; `None`: the dialect asks for no proof.
+        token: Option<Span>,
+    },
+    /// Take the enrolment of the principal this session acts for out of the world. Its other sessions are kicked; this
+    /// one leaves what it has joined, and acts for nobody.
+    Retire,
+    /// Take every session of the principal out of a channel, this one included. Of a principal that is not enrolled
+    /// nobody knows the sessions: it is this one only.
+    Withdraw {
+        /// From where.
+        channel: Span,
+    },
+    /// Ask whether the principal has joined a channel, with whichever session of its, and all of these have.
+    Check {
+        /// Where.
+        channel: Span,
+        /// Who else.
+        who: Vec<PrincipalId>,
+    },
     /// Start a session that has no link, on this shard, for the same principal.
     Spawn {
-        /// What runs it. It is told nothing until something happens; `wake_at` may ask for a tick at once.
+        /// What runs it. It is told nothing until something happens; where `wake_at` asks for a tick at once, that comes
+        /// before the answer, and so do its commands.
         conversation: Box<dyn Conversation>,
     },
 }
@@ -288,6 +324,35 @@ impl Turn {
     /// Asks for a page of channels.
     pub fn channels(&mut self, ticket: Ticket, cursor: u32) {
         self.command(Some(ticket), Command::Channels { cursor });
+    }
+
+    /// Asks for a new principal, and to act for it. Its name begins with `name`, and it is forgotten when no session
+    /// has acted for it for `idle`.
+    pub fn enrol(&mut self, ticket: Ticket, name: &'static str, grants: Vec<Grant>, idle: Duration) {
+        self.command(Some(ticket), Command::Enrol { name, grants, idle });
+    }
+
+    /// Asks to act for an enrolled principal. Without a token nobody asks for one.
+    pub fn act_as(&mut self, ticket: Ticket, who: PrincipalId, token: Option<&str>) {
+        let token = token.map(|t| self.word(t));
+        self.command(Some(ticket), Command::ActAs { who, token });
+    }
+
+    /// Asks that the principal this session acts for be enrolled no more.
+    pub fn retire(&mut self, ticket: Ticket) {
+        self.command(Some(ticket), Command::Retire);
+    }
+
+    /// Asks that no session of the principal be a member of `channel` any more.
+    pub fn withdraw(&mut self, ticket: Ticket, channel: &str) {
+        let channel = self.word(channel);
+        self.command(Some(ticket), Command::Withdraw { channel });
+    }
+
+    /// Asks whether the principal, and all of `who`, have joined `channel`.
+    pub fn check(&mut self, ticket: Ticket, channel: &str, who: Vec<PrincipalId>) {
+        let channel = self.word(channel);
+        self.command(Some(ticket), Command::Check { channel, who });
     }
 
     /// Starts a session without a link.

@@ -223,7 +223,7 @@ mod tests {
             event: None,
             payload: Payload::text(Bytes::from_static(b"x")),
             verbatim: None,
-            publisher: Publisher { session, name: None },
+            publisher: Publisher { session, name: None, address: None },
             position: Position::default(),
             recoverable: false,
             time_ms: 0,

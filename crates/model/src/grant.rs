@@ -115,8 +115,18 @@ impl Grant {
 }
 
 /// The address of a principal, for messages to named receivers. Unique on a node, never 0.
+///
+/// Those below 2³² are the node's own, for the principals that it enrols; an authority gives larger ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 pub struct PrincipalId(pub u64);
+
+impl PrincipalId {
+    /// Whether it is the address of a principal that the node has enrolled, or might.
+    #[must_use]
+    pub fn is_enrolment(self) -> bool {
+        self.0 <= u64::from(u32::MAX)
+    }
+}
 
 /// Who a session acts for, and what it may do. Several sessions may share one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,6 +37,11 @@ pub struct Limits {
     pub ping_rate: (u32, u32),
     /// Channels one session may join. Joining looks at those it has joined, so this is never unbounded.
     pub channels_per_session: u32,
+    /// Principals that the node enrols for peers that ask. Each takes some hundred bytes until it has been idle for too
+    /// long.
+    pub enrolments: u32,
+    /// Sessions that may act for one enrolled principal. Withdrawing and retiring it looks at them all.
+    pub sessions_per_enrolment: u32,
     /// Time for a request's head to arrive, and for the next request on a kept connection.
     pub head_timeout: Duration,
     /// Time a kept connection may be idle between requests.
@@ -90,6 +95,8 @@ impl Default for Limits {
             strangers_inflated_bytes: 64 << 10,
             ping_rate: (10, 20),
             channels_per_session: 10_000,
+            enrolments: 100_000,
+            sessions_per_enrolment: 1000,
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),

@@ -1,5 +1,6 @@
 //! What is published: a payload of one of three kinds, and what is known about it.
 
+use crate::grant::PrincipalId;
 use crate::id::SessionId;
 use crate::name::ChannelName;
 use bytes::Bytes;
@@ -54,13 +55,15 @@ pub struct Verbatim {
     pub bytes: Bytes,
 }
 
-/// Who published: the session's public id, and the name of its principal if it has one.
+/// Who published: the session's public id, and what others may know of its principal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Publisher {
     /// The session that spoke.
     pub session: SessionId,
     /// For whom it acts; `None` when anonymous.
     pub name: Option<Arc<str>>,
+    /// By which messages can be addressed to its principal; `None` when it cannot be named as a receiver.
+    pub address: Option<PrincipalId>,
 }
 
 /// A place in a channel's history: offsets count from 1 within one epoch, a life of the channel.
@@ -83,13 +86,17 @@ pub struct Draft {
     pub verbatim: Option<Verbatim>,
     /// Whether a publisher that is a member hears itself.
     pub echo: bool,
+    /// Whether a session may say this only where it is a member itself: where its principal has joined the channel,
+    /// with whichever of its sessions. Without an address of the principal: this session. Means nothing for a
+    /// broadcast, and where no session speaks.
+    pub joined_only: bool,
 }
 
 impl Draft {
     /// A draft with nothing but a payload; the publisher hears itself.
     #[must_use]
     pub fn new(payload: Payload) -> Self {
-        Self { event: None, payload, verbatim: None, echo: true }
+        Self { event: None, payload, verbatim: None, echo: true, joined_only: false }
     }
 }
 

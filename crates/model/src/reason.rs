@@ -88,6 +88,20 @@ pub enum Refusal {
     NotJoined,
     /// The publisher itself would have to be a member, and is not.
     NotMember,
+    /// Nobody is enrolled under this address (any more).
+    UnknownPrincipal,
+    /// As many principals are enrolled as the node keeps.
+    TooManyEnrolments {
+        /// The limit.
+        max: u32,
+    },
+    /// As many sessions act for this principal as may.
+    TooManySessions {
+        /// The limit.
+        max: u32,
+    },
+    /// The session has joined a channel, and its membership counts for its principal: it cannot change whom it acts for.
+    HasJoined,
     /// The server could not take it in time; it may be tried again.
     Busy,
     /// The server is stopping.
@@ -106,6 +120,10 @@ impl fmt::Display for Refusal {
             Self::TooFast => f.write_str("this session publishes faster than it may"),
             Self::NotJoined => f.write_str("a named receiver has not joined the channel"),
             Self::NotMember => f.write_str("this session has not joined the channel"),
+            Self::UnknownPrincipal => f.write_str("nobody is enrolled under this address"),
+            Self::TooManyEnrolments { max } => write!(f, "{max} principals may be enrolled, and are"),
+            Self::TooManySessions { max } => write!(f, "{max} sessions may act for this principal, and do"),
+            Self::HasJoined => f.write_str("this session has joined a channel; it must leave it first"),
             Self::Busy => f.write_str("the server is busy; try again"),
             Self::Draining => f.write_str("the server is stopping"),
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 pub const DIALECTS: usize = 16;
 
 /// Why commands were refused, in the order of their counts.
-pub const RULES: [&str; 11] = [
+pub const RULES: [&str; 15] = [
     "not_granted",
     "assigned",
     "bad_token",
@@ -22,6 +22,10 @@ pub const RULES: [&str; 11] = [
     "not_member",
     "busy",
     "draining",
+    "unknown_principal",
+    "too_many_enrolments",
+    "too_many_sessions",
+    "has_joined",
 ];
 
 /// The statuses that refused requests are counted by; every other is in the last place.
@@ -47,6 +51,10 @@ fn rule(refusal: &Refusal) -> usize {
         Refusal::NotMember => 8,
         Refusal::Busy => 9,
         Refusal::Draining => 10,
+        Refusal::UnknownPrincipal => 11,
+        Refusal::TooManyEnrolments { .. } => 12,
+        Refusal::TooManySessions { .. } => 13,
+        Refusal::HasJoined => 14,
     }
 }
 
@@ -334,6 +342,10 @@ mod tests {
             Refusal::NotMember,
             Refusal::Busy,
             Refusal::Draining,
+            Refusal::UnknownPrincipal,
+            Refusal::TooManyEnrolments { max: 1 },
+            Refusal::TooManySessions { max: 1 },
+            Refusal::HasJoined,
         ];
         let mut c = Counters::default();
         all.iter().for_each(|r| c.refuse(r));

@@ -116,6 +116,11 @@ impl Desk {
             Command::Join { channel, since } => self.join(caller, ticket, words.text(channel), since),
             Command::Leave { channel } => self.leave(caller, ticket, words.text(channel)),
             Command::Channels { cursor } => self.list(caller, ticket, cursor),
+            Command::Enrol { .. }
+            | Command::ActAs { .. }
+            | Command::Retire
+            | Command::Withdraw { .. }
+            | Command::Check { .. } => Err(Refusal::UnknownPrincipal),
             // The carrier starts sessions; it does not pass this on.
             Command::Spawn { .. } => Ok(()),
         };
@@ -482,8 +487,9 @@ fn receipt(caller: &Caller<'_>, ticket: Option<Ticket>) -> Option<Receipt> {
 
 fn draw_up(caller: &Caller<'_>, channel: Option<ChannelName>, draft: Draft, began: u64) -> Delivery {
     let echo = draft.echo;
-    let name = caller.principal.and_then(|p| p.name.clone());
-    let publisher = Publisher { session: caller.session, name };
+    let principal = caller.principal;
+    let name = principal.and_then(|p| p.name.clone());
+    let publisher = Publisher { session: caller.session, name, address: principal.and_then(|p| p.address) };
     let mut delivery = Delivery::new(message(channel, draft, publisher, caller.now));
     delivery.except = (!echo).then_some(caller.session);
     delivery.began = Some(began);

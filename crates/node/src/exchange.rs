@@ -266,7 +266,7 @@ impl Exchange {
             return Err(draft);
         }
         let session = SessionId { shard: u16::MAX, slot: 0, generation: 0 };
-        let publisher = Publisher { session, name: None };
+        let publisher = Publisher { session, name: None, address: None };
         let delivery = Arc::new(Delivery::new(message(Some(channel.name.clone()), draft, publisher, now)));
         let mut shards = Vec::new();
         let members = self.commit(vhost, &channel, vec![delivery], None, |s| shards.push(s));

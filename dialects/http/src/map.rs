@@ -318,10 +318,14 @@ pub fn refused(refusal: &Refusal, about: Option<&str>, shown: Shown) -> Problem 
         },
         Refusal::BadName(_) => problem(400),
         Refusal::TooManyChannels { .. } | Refusal::NotMember => problem(403),
-        Refusal::NotJoined => problem(409),
+        Refusal::UnknownPrincipal => problem(404),
+        Refusal::NotJoined | Refusal::HasJoined => problem(409),
         Refusal::TooBig { .. } => problem(413),
         Refusal::TooFast => problem(429).with("Retry-After", "1"),
-        Refusal::Busy | Refusal::Draining => problem(503).with("Retry-After", "1"),
+        Refusal::Busy
+        | Refusal::Draining
+        | Refusal::TooManyEnrolments { .. }
+        | Refusal::TooManySessions { .. } => problem(503).with("Retry-After", "1"),
     }
 }
 
@@ -336,10 +340,14 @@ pub fn refused_on_socket(refusal: &Refusal) -> (CloseReason, u16) {
         | Refusal::BadName(_)
         | Refusal::TooManyChannels { .. }
         | Refusal::NotJoined
-        | Refusal::NotMember => (CloseReason::Unauthorized, 1008),
+        | Refusal::NotMember
+        | Refusal::UnknownPrincipal
+        | Refusal::HasJoined => (CloseReason::Unauthorized, 1008),
         Refusal::TooBig { .. } => (CloseReason::TooBig, 1009),
         Refusal::TooFast => (CloseReason::Fault, 1008),
-        Refusal::Busy => (CloseReason::TimedOut, 1013),
+        Refusal::Busy | Refusal::TooManyEnrolments { .. } | Refusal::TooManySessions { .. } => {
+            (CloseReason::TimedOut, 1013)
+        }
         Refusal::Draining => (CloseReason::Draining, 1001),
     }
 }

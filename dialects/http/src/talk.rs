@@ -304,7 +304,13 @@ impl Conversation for Talk {
                 State::Quiet | State::Entering(_) | State::Listing(_) | State::Publishing(_) => {}
             },
             // Never asked for.
-            Event::Left { .. } | Event::Spawned { .. } | Event::LinkLost(_) | Event::NoSuchSession(_) => {}
+            Event::Left { .. }
+            | Event::Spawned { .. }
+            | Event::Enrolled { .. }
+            | Event::Retired { .. }
+            | Event::Checked { .. }
+            | Event::LinkLost(_)
+            | Event::NoSuchSession(_) => {}
         }
     }
 

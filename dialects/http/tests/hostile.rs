@@ -14,7 +14,11 @@ fn message() -> impl Strategy<Value = Message> {
         event: event.map(Into::into),
         payload: Payload { kind, bytes: bytes.into() },
         verbatim: None,
-        publisher: Publisher { session: SessionId { shard: 0, slot: 0, generation: 0 }, name: None },
+        publisher: Publisher {
+            session: SessionId { shard: 0, slot: 0, generation: 0 },
+            name: None,
+            address: None,
+        },
         position: Position { epoch: 1, offset: 2 },
         recoverable,
         time_ms: 0,

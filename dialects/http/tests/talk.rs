@@ -120,7 +120,7 @@ fn message(channel: &str, payload: Payload) -> Message {
         event: None,
         payload,
         verbatim: None,
-        publisher: Publisher { session: SESSION, name: None },
+        publisher: Publisher { session: SESSION, name: None, address: None },
         position: Position { epoch: 7, offset: 9 },
         recoverable: false,
         time_ms: 5,

@@ -50,7 +50,13 @@ fn draft(frame: &str, packet: &Packet<'_>) -> Draft {
     // INVARIANT: `payload` is a part of `frame`, hence the same stretch of its copy.
     let start = payload.as_ptr().addr().saturating_sub(frame.as_ptr().addr());
     let payload = Payload::json(bytes.slice(start..start + payload.len()));
-    Draft { event: None, payload, verbatim: Some(Verbatim { dialect: NAME, bytes }), echo: true }
+    Draft {
+        event: None,
+        payload,
+        verbatim: Some(Verbatim { dialect: NAME, bytes }),
+        echo: true,
+        joined_only: false,
+    }
 }
 
 /// A message of another dialect as a packet; one to everybody has the event that asks for that. SPEC [OUT-2].
@@ -76,8 +82,15 @@ pub fn status(refusal: &Refusal) -> (u16, &'static str) {
     match refusal {
         Refusal::BadToken | Refusal::NotGranted { .. } | Refusal::Assigned => (401, "Unauthorized"),
         Refusal::BadName(_) | Refusal::TooBig { .. } => (400, "Bad Request"),
-        Refusal::TooManyChannels { .. } | Refusal::NotJoined | Refusal::NotMember => (403, "Forbidden"),
+        Refusal::TooManyChannels { .. }
+        | Refusal::NotJoined
+        | Refusal::NotMember
+        | Refusal::UnknownPrincipal
+        | Refusal::HasJoined => (403, "Forbidden"),
         Refusal::TooFast => (429, "Too Many Requests"),
-        Refusal::Busy | Refusal::Draining => (503, "Service Unavailable"),
+        Refusal::Busy
+        | Refusal::Draining
+        | Refusal::TooManyEnrolments { .. }
+        | Refusal::TooManySessions { .. } => (503, "Service Unavailable"),
     }
 }

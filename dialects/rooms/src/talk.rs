@@ -105,6 +105,9 @@ impl Conversation for Talk {
             | Event::Published { .. }
             | Event::Channels { .. }
             | Event::Spawned { .. }
+            | Event::Enrolled { .. }
+            | Event::Retired { .. }
+            | Event::Checked { .. }
             | Event::LinkLost(_)
             | Event::NoSuchSession(_) => {}
         }

@@ -65,7 +65,7 @@ proptest! {
             event: event.map(Into::into),
             payload: Payload { kind, bytes: bytes.into() },
             verbatim: None,
-            publisher: Publisher { session: SessionId { shard: 0, slot: 0, generation: 0 }, name: None },
+            publisher: Publisher { session: SessionId { shard: 0, slot: 0, generation: 0 }, name: None, address: None },
             position: Position::default(),
             recoverable: false,
             time_ms: 0,

@@ -74,7 +74,14 @@ impl Stage {
                     format!("publish {} {} {}", words.text(channel), ticket.is_some(), show_draft(&draft))
                 }
                 Command::Broadcast { draft } => format!("broadcast {}", show_draft(&draft)),
-                Command::Direct { .. } | Command::Channels { .. } | Command::Spawn { .. } => "?".to_owned(),
+                Command::Direct { .. }
+                | Command::Channels { .. }
+                | Command::Spawn { .. }
+                | Command::Enrol { .. }
+                | Command::ActAs { .. }
+                | Command::Retire
+                | Command::Withdraw { .. }
+                | Command::Check { .. } => "?".to_owned(),
             },
             other => format!("{other:?}"),
         };
@@ -187,7 +194,7 @@ fn deliveries_by_event_look_like_those_in_the_form() {
         event: Some("tick".into()),
         payload: Payload::text("hi".into()),
         verbatim: None,
-        publisher: Publisher { session: NOBODY, name: None },
+        publisher: Publisher { session: NOBODY, name: None, address: None },
         position: Position::default(),
         recoverable: false,
         time_ms: 0,

@@ -86,7 +86,8 @@ impl Publisher {
     pub(super) fn publish(&self, (room, text): &(String, Vec<u8>)) -> Option<u32> {
         let bytes = Bytes::copy_from_slice(text);
         let verbatim = Some(Verbatim { dialect: ROOMS, bytes: bytes.clone() });
-        let draft = Draft { event: None, payload: Payload::json(bytes), verbatim, echo: true };
+        let draft =
+            Draft { event: None, payload: Payload::json(bytes), verbatim, echo: true, joined_only: false };
         self.exchange.publish(&self.vhost, room, draft, self.clock.now()).ok()
     }
 }

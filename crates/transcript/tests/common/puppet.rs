@@ -13,7 +13,11 @@ use node::{Authority, Reply, Verdict};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use transcript::house::{Blueprint, everybody};
+
+/// Where the addresses of an authority begin.
+const THEIRS: u64 = 1 << 32;
 
 /// What a puppet throws.
 const BOMB: &str = "a bomb went off, as it should";
@@ -154,13 +158,16 @@ impl Puppet {
             "auth" => turn.authenticate(ticket, (!rest.is_empty()).then_some(rest)),
             "join" => turn.join(ticket, rest, None),
             "leave" => turn.leave(ticket, rest),
-            "publish" | "tell" | "noecho" | "direct" | "broadcast" => self.publish(verb, rest, ticket, turn),
+            "publish" | "tell" | "noecho" | "inside" | "direct" | "broadcast" => {
+                self.publish(verb, rest, ticket, turn)
+            }
             "hear" => match rest {
                 "" => turn.hear(&LINE),
                 "parts" => turn.hear(&PARTS),
                 "brittle" => turn.hear(&BRITTLE),
                 _ => turn.hear_events(),
             },
+            "enrol" | "act" | "retire" | "withdraw" | "check" => enrolments(verb, rest, ticket, turn),
             "list" => turn.channels(ticket, 0),
             "hold" => turn.hold(),
             "resume" => turn.resume(),
@@ -211,10 +218,16 @@ impl Puppet {
         match verb {
             "tell" => turn.publish(Some(ticket), channel, draft(words)),
             "noecho" => turn.publish(None, channel, Draft { echo: false, ..draft(words) }),
+            "inside" => turn.publish(Some(ticket), channel, Draft { joined_only: true, ..draft(words) }),
             "direct" => {
                 let (receivers, words) = words.split_once(' ').unwrap();
-                let receivers = receivers.split(',').map(|r| PrincipalId(r.parse().unwrap())).collect();
-                turn.direct(ticket, channel, receivers, draft(words));
+                let inside = words.starts_with("inside");
+                turn.direct(
+                    ticket,
+                    channel,
+                    addresses(receivers),
+                    Draft { joined_only: inside, ..draft(words) },
+                );
             }
             _ => turn.publish(None, channel, draft(words)),
         }
@@ -234,6 +247,39 @@ impl Puppet {
             panic!("{BOMB}");
         }
     }
+}
+
+/// `enrol 60000` is forgotten after a minute without a session, `act #5 token` shows a token, `check tea #5,1` asks
+/// about two.
+fn enrolments(verb: &str, rest: &str, ticket: Ticket, turn: &mut Turn) {
+    match verb {
+        "enrol" => {
+            let grants = ["READ **", "WRITE **"].map(|g| Grant::parse(g).unwrap()).to_vec();
+            turn.enrol(ticket, "puppet-", grants, Duration::from_millis(rest.parse().unwrap()));
+        }
+        "act" => {
+            let (who, token) = rest.split_once(' ').map_or((rest, None), |(who, token)| (who, Some(token)));
+            turn.act_as(ticket, address(who), token);
+        }
+        "retire" => turn.retire(ticket),
+        "withdraw" => turn.withdraw(ticket, rest),
+        _ => {
+            let (channel, who) = rest.split_once(' ').map_or((rest, Vec::new()), |(c, w)| (c, addresses(w)));
+            turn.check(ticket, channel, who);
+        }
+    }
+}
+
+/// `#5` is enrolled under 5, `5` is whom the authority calls that.
+fn address(text: &str) -> PrincipalId {
+    match text.strip_prefix('#') {
+        Some(enrolled) => PrincipalId(enrolled.parse().unwrap()),
+        None => PrincipalId(THEIRS + text.parse::<u64>().unwrap()),
+    }
+}
+
+fn addresses(text: &str) -> Vec<PrincipalId> {
+    text.split(',').map(address).collect()
 }
 
 fn session_id(text: &str) -> SessionId {
@@ -285,7 +331,14 @@ impl Conversation for Puppet {
                 return self.perform(script.trim_start_matches("answer"), turn);
             }
             Event::Joined { channel, position, .. } => format!("joined {channel}@{}", position.offset),
+            Event::Left { ticket: Ticket(0), channel } => format!("withdrawn from {channel}"),
             Event::Left { channel, .. } => format!("left {channel}"),
+            Event::Enrolled { principal, token, .. } => {
+                let address = principal.address.unwrap();
+                format!("enrolled #{} {token} {}", address.0, principal.name.as_deref().unwrap())
+            }
+            Event::Retired { .. } => "retired".to_owned(),
+            Event::Checked { .. } => "checked".to_owned(),
             Event::Published { members, .. } => format!("published {members}"),
             Event::Channels { page, .. } => page.iter().fold("channels".to_owned(), |mut all, c| {
                 write!(all, " {}={}", c.channel, c.members).unwrap();
@@ -374,7 +427,7 @@ impl Names {
 /// Somebody with a name and an address.
 pub(crate) fn named(name: &str, address: u64) -> Arc<Principal> {
     let grants = ["READ **", "WRITE **"].map(|g| Grant::parse(g).unwrap()).to_vec();
-    Arc::new(Principal { name: Some(name.into()), address: Some(PrincipalId(address)), grants })
+    Arc::new(Principal { name: Some(name.into()), address: Some(PrincipalId(THEIRS + address)), grants })
 }
 
 impl Authority for Names {
