@@ -67,6 +67,13 @@ pub trait Dialect: Send + Sync {
     /// and speaks to the channel `chat`, and has that word for nothing else: a page may put another in its place.
     /// What cannot be tried in a shell says in a few words how it is tried.
     fn paste_line(&self, address: &str) -> String;
+
+    /// Such a line for its own protocol over TCP or UDP, for a server that speaks it at `address`. `None`: it has no
+    /// such protocol.
+    fn own_line(&self, road: Road, address: &str) -> Option<String> {
+        let _ = (road, address);
+        None
+    }
 }
 
 /// One peer's protocol state machine. It lives on one shard for life, save when a link is handed over before

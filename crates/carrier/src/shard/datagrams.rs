@@ -91,7 +91,8 @@ impl<N: Net> Shard<N> {
         number.copy_from_slice(&from.port().to_be_bytes());
         let knock = Knock { datagram, address, is_local: ip.is_loopback(), now: self.now };
         let (wiring, mut answer) = (Arc::clone(&self.wiring), Vec::new());
-        let welcome = self.guard(|| wiring.dialects.get(usize::from(dialect))?.knock(&knock, &mut answer).into());
+        let welcome =
+            self.guard(|| wiring.dialects.get(usize::from(dialect))?.knock(&knock, &mut answer).into());
         match welcome.flatten() {
             Some(Welcome::Enter) => return true,
             Some(Welcome::Answer) if answer.len() <= datagram.len() => {
