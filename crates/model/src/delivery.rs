@@ -42,18 +42,15 @@ impl Parts {
     }
 }
 
-/// Writes a message in some form.
-pub type Encode = dyn Fn(&Message, &mut Parts) + Send + Sync;
-
 /// One way to write a delivery, the same for all sessions that hear it in this form.
 ///
-/// Dialects declare each form once, as a `static`: a form is recognised by where it stands. One that needs to know how
-/// its dialect is configured is made with the dialect, once, and never given back.
+/// Dialects declare each form once, as a `static`: a form is recognised by where it stands. One that depends on how
+/// the dialect is configured is made when the dialect is, and never freed.
 pub struct Form {
     /// For people: logs, counters, panics.
     pub name: &'static str,
     /// Writes the message. Called at most once per message, framing and process; no parts: nothing is sent.
-    pub encode: &'static Encode,
+    pub encode: &'static (dyn Fn(&Message, &mut Parts) + Sync),
     /// The dialect whose verbatim words are this form as they stand, as text.
     pub verbatim: Option<&'static str>,
 }

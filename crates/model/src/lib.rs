@@ -12,7 +12,7 @@ pub mod limits;
 pub mod id;
 pub mod time;
 
-pub use delivery::{Delivery, Encode, Form, FormBytes, Framing, Parts, Unit};
+pub use delivery::{Delivery, Form, FormBytes, Framing, Parts, Unit};
 pub use grant::{Grant, Pattern, Principal, PrincipalId, Right};
 pub use id::{LinkId, SessionId, Ticket};
 pub use limits::{Limits, SlowPolicy};

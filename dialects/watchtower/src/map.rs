@@ -4,6 +4,9 @@ use dialect::settings::Numbers;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+/// The number of messages that are for everybody.
+pub const EVERYBODY: u32 = 0;
+
 /// Which number each channel goes by: the one its configuration says, else the number that its name is.
 #[derive(Debug, Default)]
 pub struct Aliases {
@@ -19,10 +22,13 @@ impl Aliases {
         Self { names: pairs().map(|(name, number)| (number, name)).collect(), numbers: pairs().collect() }
     }
 
-    /// The name of a channel that goes by this number.
+    /// The name of the channel that goes by this number; `None`: 0 stands for everybody and is no channel. SPEC [NUM-1].
     #[must_use]
-    pub fn name(&self, number: u32) -> Cow<'_, str> {
-        self.names.get(&number).map_or_else(|| number.to_string().into(), |name| Cow::Borrowed(&**name))
+    pub fn name(&self, number: u32) -> Option<Cow<'_, str>> {
+        if number == EVERYBODY {
+            return None;
+        }
+        Some(self.names.get(&number).map_or_else(|| number.to_string().into(), |name| Cow::Borrowed(&**name)))
     }
 
     /// The number by which a channel goes; `None`: it does not exist for Watchtower.
@@ -31,7 +37,7 @@ impl Aliases {
         if let Some(number) = self.numbers.get(name) {
             return Some(*number);
         }
-        let number = decimal(name)?;
+        let number = decimal(name).filter(|number| *number != EVERYBODY)?;
         // The literal number is hidden where another channel goes by it. SPEC [NUM-3].
         (!self.names.contains_key(&number)).then_some(number)
     }
@@ -51,13 +57,12 @@ mod tests {
     fn numbers_and_names_are_each_others_way_back() {
         let written: Numbers = [("garden/sprinklers", 5), ("door", 7)].into_iter().collect();
         let aliases = Aliases::new(&written);
-        for (number, name) in
-            [(5, "garden/sprinklers"), (7, "door"), (6, "6"), (0, "0"), (u32::MAX, "4294967295")]
-        {
-            assert_eq!(aliases.name(number), name);
+        for (number, name) in [(5, "garden/sprinklers"), (7, "door"), (6, "6"), (u32::MAX, "4294967295")] {
+            assert_eq!(aliases.name(number).as_deref(), Some(name));
             assert_eq!(aliases.number(name), Some(number));
         }
-        for nameless in ["5", "7", "07", "+6", "-1", "", "4294967296", "chat", "６"] {
+        assert_eq!(aliases.name(EVERYBODY), None);
+        for nameless in ["0", "5", "7", "07", "+6", "-1", "", "4294967296", "chat", "６"] {
             assert_eq!(aliases.number(nameless), None, "{nameless}");
         }
     }
