@@ -8,5 +8,6 @@ pub mod settings;
 pub mod wire;
 pub mod map;
 mod talk;
+pub mod devices;
 
 pub use settings::Settings;
