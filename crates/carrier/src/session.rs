@@ -18,6 +18,8 @@ pub(crate) struct Waits {
     pub(crate) answers: Vec<(Ticket, Time)>,
     /// When a hold becomes too long.
     pub(crate) hold_until: Option<Time>,
+    /// Who asked for this session, and is told when it has done what it wanted first.
+    pub(crate) born: Option<(SessionId, Ticket)>,
     /// For whom it acts, where nobody may act for nobody: what it may do until that is known.
     pub(crate) budget: Option<Budget>,
 }
@@ -108,7 +110,11 @@ impl Session {
     /// Gives the memory back when nothing is waited for any more.
     pub(crate) fn tidy(&mut self) {
         let idle = |w: &Waits| {
-            w.held.is_empty() && w.answers.is_empty() && w.hold_until.is_none() && w.budget.is_none()
+            w.held.is_empty()
+                && w.answers.is_empty()
+                && w.hold_until.is_none()
+                && w.budget.is_none()
+                && w.born.is_none()
         };
         if self.waits.as_deref().is_some_and(idle) {
             self.waits = None;

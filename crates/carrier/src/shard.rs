@@ -10,6 +10,7 @@
 //! * `read`: bytes become frames
 //! * `request`: HTTP requests find their dialect
 //! * `talk`: conversations are called, their turns applied
+//! * `related`: sessions without a link, and what is asked of all sessions of a principal
 //! * `expand`: deliveries become stretches of the arena
 //! * `outgoing`: stretches become writes
 //! * `end`: links and sessions end
@@ -22,6 +23,7 @@ mod expand;
 mod meet;
 mod outgoing;
 mod read;
+mod related;
 mod request;
 mod talk;
 mod tick;

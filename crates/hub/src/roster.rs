@@ -138,6 +138,11 @@ impl<C> Roster<C> {
         self.seats[session as usize].memberships.len()
     }
 
+    /// The channels the session is in, or joining.
+    pub fn joined(&self, session: u32) -> impl Iterator<Item = u32> {
+        self.seats[session as usize].memberships.iter().filter(|m| !m.leaving).map(|m| m.channel)
+    }
+
     /// Whether the session is in the channel, or joining it.
     #[must_use]
     pub fn is_member(&self, session: u32, channel: u32) -> bool {

@@ -3,16 +3,21 @@
 //! The one choke point: every join, publish and listing of every dialect is granted or refused here. Knows the
 //! shard's roster; does not know conversations, links or what anything looks like on a wire.
 
+// Named by its path, so that the models of `tests/loom_inbox.rs` find it too.
+#[path = "desk/enrolled.rs"]
+mod enrolled;
+
 use crate::authority::{Reply, Verdict};
 use crate::counters::Counters;
 use crate::exchange::{Channel, Exchange, Receipt, VHost, message};
 use crate::inbox::{Answer, Entry, Fence};
 use dialect::{Command, Span, Words};
-use hub::{Allowance, Roster};
+use hub::{Allowance, ChannelCore, Roster};
 use model::{
     ChannelName, Delivery, Draft, Limits, Now, Position, Principal, PrincipalId, Publisher, Refusal, Right,
     SessionId, Ticket,
 };
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -53,6 +58,27 @@ struct OpenRun {
     run: Vec<Arc<Delivery>>,
 }
 
+/// What a session counts as in a channel: its principal, with whichever session of its; where that has no address,
+/// itself.
+struct Place<'a> {
+    roster: &'a Roster<(Arc<VHost>, Arc<Channel>)>,
+    shard: u16,
+    session: u32,
+}
+
+impl<'a> Place<'a> {
+    fn of(roster: &'a Roster<(Arc<VHost>, Arc<Channel>)>, shard: u16, session: SessionId) -> Self {
+        Self { roster, shard, session: session.slot }
+    }
+
+    fn is_in(&self, core: &ChannelCore) -> bool {
+        match self.roster.address(self.session) {
+            Some(address) => core.has_all(&[address]),
+            None => core.slot_of(self.shard).is_some_and(|slot| self.roster.is_member(self.session, slot)),
+        }
+    }
+}
+
 /// The place where a shard's sessions meet the exchange.
 pub struct Desk {
     /// Which shard.
@@ -64,6 +90,8 @@ pub struct Desk {
     /// Bounds, as they are now.
     pub limits: Arc<Limits>,
     exchange: Arc<Exchange>,
+    /// For which enrolled principals the sessions of this shard act, by their place; the exchange counts them there.
+    enrolled: HashMap<u32, PrincipalId>,
     open: Option<OpenRun>,
     /// Shards that have something in their inbox because of this one, and have not been woken for it.
     to_ring: Vec<u16>,
@@ -79,8 +107,8 @@ impl Desk {
     pub fn new(shard: u16, exchange: Arc<Exchange>) -> Self {
         let (roster, counters, limits) =
             (Roster::default(), Counters::default(), Arc::new(exchange.limits.clone()));
-        let (open, to_ring) = (None, Vec::new());
-        Self { shard, roster, counters, limits, exchange, open, to_ring, caused: 0, began: 0 }
+        let (enrolled, open, to_ring) = (HashMap::new(), None, Vec::new());
+        Self { shard, roster, counters, limits, exchange, enrolled, open, to_ring, caused: 0, began: 0 }
     }
 
     /// The exchange.
@@ -97,7 +125,7 @@ impl Desk {
         command: Command,
         words: &Words,
     ) -> Applied {
-        if self.exchange.inbox(self.shard).is_full() {
+        if self.must_wait() {
             // BOUND: its answer would wait there too.
             self.counters.held += 1;
             return Applied::Held(command);
@@ -116,11 +144,11 @@ impl Desk {
             Command::Join { channel, since } => self.join(caller, ticket, words.text(channel), since),
             Command::Leave { channel } => self.leave(caller, ticket, words.text(channel)),
             Command::Channels { cursor } => self.list(caller, ticket, cursor),
-            Command::Enrol { .. }
-            | Command::ActAs { .. }
-            | Command::Retire
-            | Command::Withdraw { .. }
-            | Command::Check { .. } => Err(Refusal::UnknownPrincipal),
+            Command::Enrol { name, grants, idle } => self.enrol(caller, ticket, (name, grants, idle)),
+            Command::ActAs { who, token } => self.prove(caller, ticket, who, token.map(|t| words.text(t))),
+            Command::Retire => return self.retire(caller, ticket),
+            Command::Withdraw { channel } => return self.withdraw(caller, ticket, channel, words),
+            Command::Check { channel, who } => self.check(caller, ticket, words.text(channel), &who),
             // The carrier starts sessions; it does not pass this on.
             Command::Spawn { .. } => Ok(()),
         };
@@ -128,6 +156,12 @@ impl Desk {
             self.refuse(caller.session, ticket, refusal);
         }
         Applied::Done
+    }
+
+    /// Whether commands are held, because their answers would find the inbox full.
+    #[must_use]
+    pub fn must_wait(&self) -> bool {
+        self.exchange.inbox(self.shard).is_full()
     }
 
     fn authenticate(
@@ -174,11 +208,21 @@ impl Desk {
             self.refuse(caller.session, ticket, Refusal::TooFast);
             return Applied::Done;
         }
+        let inside = draft.joined_only;
         let Some(channel) = channel else {
-            self.unheard(caller, ticket, name);
+            if inside {
+                self.refuse(caller.session, ticket, Refusal::NotMember);
+            } else {
+                self.unheard(caller, ticket, name);
+            }
             return Applied::Done;
         };
-        let delivery = Arc::new(draw_up(caller, Some(channel.name.clone()), draft, self.began));
+        let delivery = draw_up(caller, Some(channel.name.clone()), draft, self.began);
+        if inside {
+            self.publish_if(caller, ticket, &channel, delivery, true);
+            return Applied::Done;
+        }
+        let delivery = Arc::new(delivery);
         self.gather(caller.vhost, channel, delivery);
         if let Some(receipt) = receipt(caller, ticket) {
             self.commit_with(Some(&receipt));
@@ -217,9 +261,11 @@ impl Desk {
         words: &Words,
     ) -> Applied {
         let name = words.text(span);
+        let inside = draft.joined_only;
+        let missing = if inside { Refusal::NotMember } else { Refusal::NotJoined };
         let outcome = self
             .may_publish(caller, Some(name), &draft)
-            .and_then(|()| self.find(caller.vhost, name).ok_or(Refusal::NotJoined));
+            .and_then(|()| self.find(caller.vhost, name).ok_or(missing));
         let channel = match outcome {
             Ok(channel) => channel,
             Err(refusal) => {
@@ -237,20 +283,38 @@ impl Desk {
         }
         let mut delivery = draw_up(caller, Some(channel.name.clone()), draft, self.began);
         delivery.only = Some(receivers.into());
+        self.publish_if(caller, ticket, &channel, delivery, inside);
+        Applied::Done
+    }
+
+    /// Publishes what only those may hear, or say, who have joined.
+    fn publish_if(
+        &mut self,
+        caller: &Caller<'_>,
+        ticket: Option<Ticket>,
+        channel: &Arc<Channel>,
+        delivery: Delivery,
+        inside: bool,
+    ) {
         self.commit();
-        let receipt = receipt(caller, ticket);
-        let (delivery, to_ring) = (Arc::new(delivery), &mut self.to_ring);
-        let receipt = receipt.as_ref();
+        let (receipt, delivery) = (receipt(caller, ticket), Arc::new(delivery));
+        let (to_ring, place) = (&mut self.to_ring, Place::of(&self.roster, self.shard, caller.session));
+        let may = |core: &ChannelCore, delivery: &Delivery| match delivery.only.as_deref() {
+            _ if inside && !place.is_in(core) => Err(Refusal::NotMember),
+            Some(receivers) if !core.has_all(receivers) => Err(Refusal::NotJoined),
+            _ => Ok(()),
+        };
         let committed =
-            self.exchange.commit_direct(caller.vhost, &channel, delivery, receipt, |s| note(to_ring, s));
+            self.exchange
+                .commit_if((caller.vhost, channel), delivery, receipt.as_ref(), may, |s| note(to_ring, s));
         match committed {
-            Some(_) => {
+            Ok(members) => {
+                self.caused = self.caused.saturating_add(members as usize);
                 self.counters.runs += 1;
                 self.counters.published += 1;
             }
-            None => self.refuse(caller.session, ticket, Refusal::NotJoined),
+            Err(refusal) => self.refuse(caller.session, ticket, refusal),
         }
-        Applied::Done
     }
 
     fn join(
@@ -303,17 +367,21 @@ impl Desk {
 
     fn leave(&mut self, caller: &Caller<'_>, ticket: Option<Ticket>, name: &str) -> Result<(), Refusal> {
         self.commit();
-        let slot = self.find(caller.vhost, name).and_then(|channel| {
-            let core = channel.lock();
-            let slot = core.slot_of(self.shard)?;
-            self.roster.begin_leave(caller.session.slot, slot).then_some(slot)
-        });
+        let slot = self.begin_leave(caller.session, caller.vhost, name);
         let fence = Fence::Left { slot, channel: name.into() };
         match slot {
             Some(slot) => self.depart(caller.session, slot, Some((ticket, fence)), caller.now),
             None => self.exchange.fence(caller.session, ticket, fence),
         }
         Ok(())
+    }
+
+    /// The session leaves the channel, if it is a member. Says where that stands in the roster.
+    fn begin_leave(&mut self, session: SessionId, vhost: &Arc<VHost>, name: &str) -> Option<u32> {
+        let channel = self.find(vhost, name)?;
+        let core = channel.lock();
+        let slot = core.slot_of(self.shard)?;
+        self.roster.begin_leave(session.slot, slot).then_some(slot)
     }
 
     /// Counts the session out of a channel that it has begun to leave. Its fence goes in under the same lock, and
@@ -351,6 +419,8 @@ impl Desk {
             self.depart(session, slot, None, now);
         }
         self.roster.set_address(session.slot, None);
+        // After its memberships: who is counted in a channel is known as one of its principal's sessions.
+        self.release(session, now);
     }
 
     fn list(&self, caller: &Caller<'_>, ticket: Option<Ticket>, cursor: u32) -> Result<(), Refusal> {

@@ -1,11 +1,13 @@
 //! What the shards share: virtual hosts, channels by name, inboxes, and the commit of a run of messages.
 //!
-//! LOCK: a bucket of the directory, then a channel, then an inbox; never the other way. Nothing here waits for a
-//! reader, and wakes are sent when no lock is held.
+//! LOCK: a bucket of the directory, then a channel, then an inbox; never the other way. The register of enrolments is
+//! locked under none of these, and none of them under it. Nothing here waits for a reader, and wakes are sent when no
+//! lock is held.
 
 use crate::authority::Authority;
 use crate::counters::Totals;
-use crate::inbox::{Entry, Fence, Inbox, Run};
+use crate::enrolment::Enrolments;
+use crate::inbox::{Answer, Done, Entry, Errand, Fence, Inbox, Run, Then};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use backplane::Backplane;
 use dialect::ChannelCount;
@@ -13,8 +15,8 @@ use foldhash::fast::RandomState;
 use hub::ChannelCore;
 use hub::directory::Bucket;
 use model::{
-    ChannelName, Delivery, Draft, Limits, Message, NameError, Now, Pattern, Position, Publisher, SessionId,
-    SlowPolicy, Ticket, Time, VHostName,
+    ChannelName, Delivery, Draft, Limits, Message, NameError, Now, Pattern, Position, Principal, Publisher,
+    Refusal, SessionId, SlowPolicy, Ticket, Time, VHostName,
 };
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -132,6 +134,7 @@ pub struct Exchange {
     /// Connections open on all shards.
     pub connections: AtomicUsize,
     pub(crate) authority: Box<dyn Authority>,
+    pub(crate) enrolments: Enrolments,
     vhosts: Vec<Arc<VHost>>,
     inboxes: Vec<Inbox>,
     policies: Vec<ChannelPolicy>,
@@ -180,6 +183,7 @@ impl Exchange {
             draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             authority: plan.authority,
+            enrolments: Enrolments::default(),
             policies: plan.policies,
             assigned: plan.assigned,
             backplane: plan.backplane,
@@ -202,10 +206,20 @@ impl Exchange {
         self.authority.recognises(credential, vhost, now)
     }
 
-    /// Whether a principal may stay. See [`Authority::stands`].
+    /// Whether a principal may stay: one that the node has enrolled until it is retired or forgotten, every other as
+    /// long as the authority says so ([`Authority::stands`]).
     #[must_use]
-    pub fn stands(&self, principal: &Arc<model::Principal>) -> bool {
-        self.authority.stands(principal)
+    pub fn stands(&self, principal: &Arc<Principal>) -> bool {
+        match principal.address {
+            Some(address) if address.is_enrolment() => self.enrolments.stands(principal),
+            _ => self.authority.stands(principal),
+        }
+    }
+
+    /// How many principals are enrolled.
+    #[must_use]
+    pub fn enrolments(&self) -> usize {
+        self.enrolments.len()
     }
 
     /// All virtual hosts, `/` first.
@@ -305,21 +319,37 @@ impl Exchange {
         self.commit_locked(vhost, &mut core, run, receipt, touched)
     }
 
-    /// As [`Exchange::commit`] for one message to named receivers. `None`: one of them has not joined, and nobody
-    /// hears anything.
-    pub(crate) fn commit_direct(
+    /// As [`Exchange::commit`] for one message that depends on who has joined: where `may` says no, nobody hears
+    /// anything.
+    pub(crate) fn commit_if(
         &self,
-        vhost: &VHost,
-        channel: &Channel,
+        (vhost, channel): (&VHost, &Channel),
         delivery: Arc<Delivery>,
         receipt: Option<&Receipt>,
+        may: impl FnOnce(&ChannelCore, &Delivery) -> Result<(), Refusal>,
         touched: impl FnMut(u16),
-    ) -> Option<u32> {
+    ) -> Result<u32, Refusal> {
         let mut core = channel.lock();
-        if !delivery.only.as_ref().is_some_and(|only| core.has_all(only)) {
-            return None;
+        may(&core, &delivery)?;
+        Ok(self.commit_locked(vhost, &mut core, vec![delivery], receipt, touched))
+    }
+
+    /// A session has done its part of an errand. After the last part, whoever asked is told.
+    pub fn report(&self, errand: &Errand) {
+        if !errand.was_last() {
+            return;
         }
-        Some(self.commit_locked(vhost, &mut core, vec![delivery], receipt, touched))
+        let (session, ticket) = (errand.session, errand.ticket);
+        let entry = match &errand.done {
+            Done::Retired(who) => {
+                let ticket = ticket.unwrap_or(crate::desk::NO_TICKET);
+                Entry::Answer { session, ticket, answer: Answer::Retired(*who) }
+            }
+            Done::Withdrawn { of, channel } => {
+                Entry::Withdraw { session, of: *of, channel: channel.clone(), then: Then::Answer(ticket) }
+            }
+        };
+        self.push_and_wake(session.shard, entry);
     }
 
     fn commit_locked(
@@ -374,7 +404,7 @@ impl Exchange {
     }
 
     fn give_receipt(&self, receipt: &Receipt, members: u32) {
-        let answer = crate::inbox::Answer::Published { members };
+        let answer = Answer::Published { members };
         let Receipt { session, ticket } = *receipt;
         self.push(session.shard, Entry::Answer { session, ticket, answer });
     }
@@ -421,12 +451,17 @@ impl Exchange {
         *total += bytes;
         queue.push_back(Abandoned { since: now.time, bytes, vhost, channel });
         drop(guard);
-        self.sweep(now);
+        self.sweep_windows(now);
+    }
+
+    /// Forgets what nobody has come back for in time: windows and enrolments. Called now and then.
+    pub fn sweep(&self, now: Now) {
+        self.sweep_windows(now);
+        self.enrolments.sweep(now.time);
     }
 
     /// Forgets the windows that nobody has come back for in time, and the oldest when all together are too large.
-    /// Called when channels are left, and now and then.
-    pub fn sweep(&self, now: Now) {
+    fn sweep_windows(&self, now: Now) {
         let mut guard = lock(&self.abandoned);
         let (queue, total) = &mut *guard;
         let is_over = |a: &Abandoned, total: usize| {

@@ -3,9 +3,10 @@
 //! Knows how full it is and when its shard sleeps. Does not know what its shard does with an entry.
 //! LOCK: an inbox is pushed to under a channel's lock, and nothing is locked under an inbox's.
 
+use crate::enrolment::Proof;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 use dialect::ChannelCount;
-use model::{Delivery, Limits, Position, Principal, Refusal, SessionId, Ticket};
+use model::{ChannelName, Delivery, Limits, Position, Principal, PrincipalId, Refusal, SessionId, Ticket};
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock, PoisonError};
 
@@ -70,6 +71,12 @@ pub enum Answer {
     Admitted(Result<Arc<Principal>, Refusal>),
     /// The principal, from an authority that took its time. Heard only while somebody waits for it.
     Late(Result<Arc<Principal>, Refusal>),
+    /// The new principal, and what proves it.
+    Enrolled(Arc<Principal>, Proof),
+    /// The principal of this address is enrolled no more, and its other sessions have ended.
+    Retired(PrincipalId),
+    /// All that were named have joined.
+    Checked,
     /// The message has its position.
     Published {
         /// Members on this node.
@@ -86,6 +93,46 @@ pub enum Answer {
     },
     /// No.
     Refused(Refusal),
+}
+
+/// What is asked of several sessions on several shards: it is done when the last of them has done its part.
+#[derive(Debug)]
+pub struct Errand {
+    /// Who asked.
+    pub(crate) session: SessionId,
+    pub(crate) ticket: Option<Ticket>,
+    /// What it comes to.
+    pub(crate) done: Done,
+    parts: AtomicUsize,
+}
+
+/// What an errand comes to.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// The other sessions of a principal that has retired have ended.
+    Retired(PrincipalId),
+    /// The other sessions of the principal have left the channel.
+    Withdrawn { of: PrincipalId, channel: ChannelName },
+}
+
+impl Errand {
+    pub(crate) fn new(session: SessionId, ticket: Option<Ticket>, done: Done, parts: usize) -> Arc<Self> {
+        Arc::new(Self { session, ticket, done, parts: AtomicUsize::new(parts) })
+    }
+
+    /// One part is done. `true`: no other is left.
+    pub(crate) fn was_last(&self) -> bool {
+        self.parts.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+/// What follows when a session has been withdrawn from a channel.
+#[derive(Debug)]
+pub enum Then {
+    /// It is told; then one part of this is done.
+    Report(Arc<Errand>),
+    /// It asked for that itself, and all others are out: its answer.
+    Answer(Option<Ticket>),
 }
 
 /// What an entry weighs that carries no message.
@@ -126,6 +173,26 @@ pub enum Entry {
         /// The answer.
         answer: Answer,
     },
+    /// The principal of a session has retired.
+    Kick {
+        /// Which session.
+        session: SessionId,
+        /// For whom it acted when this was asked; it may have ceased to.
+        of: PrincipalId,
+        /// A part of this.
+        errand: Arc<Errand>,
+    },
+    /// The principal of a session leaves a channel, with all its sessions.
+    Withdraw {
+        /// Which session.
+        session: SessionId,
+        /// For whom it acted when this was asked; it may have ceased to.
+        of: PrincipalId,
+        /// Where.
+        channel: ChannelName,
+        /// What follows.
+        then: Then,
+    },
     /// No member is left on this shard and no message is on its way: the channel's place can be given back.
     Vacate {
         /// The channel's place in this shard's roster.
@@ -146,7 +213,12 @@ impl Entry {
             Self::Answer { answer: Answer::Channels { page, .. }, .. } => {
                 CONTROL + page.len() * size_of::<ChannelCount>()
             }
-            Self::Fence { .. } | Self::Answer { .. } | Self::Vacate { .. } | Self::Drain => CONTROL,
+            Self::Fence { .. }
+            | Self::Answer { .. }
+            | Self::Kick { .. }
+            | Self::Withdraw { .. }
+            | Self::Vacate { .. }
+            | Self::Drain => CONTROL,
         }
     }
 }

@@ -13,6 +13,8 @@ mod authority;
 mod counters;
 #[path = "../src/desk.rs"]
 mod desk;
+#[path = "../src/enrolment.rs"]
+mod enrolment;
 #[path = "../src/exchange.rs"]
 mod exchange;
 #[path = "../src/inbox.rs"]
@@ -187,6 +189,8 @@ fn offsets(entry: &Entry) -> Vec<u64> {
         Entry::Broadcast { .. }
         | Entry::Fence { .. }
         | Entry::Answer { .. }
+        | Entry::Kick { .. }
+        | Entry::Withdraw { .. }
         | Entry::Vacate { .. }
         | Entry::Drain => Vec::new(),
     }

@@ -237,9 +237,13 @@ impl<N: Net> Shard<N> {
         }
         self.keep_account(slot, newest);
         let Some(mut session) = self.sessions.try_remove(slot as usize) else { return };
-        if session.is_held() {
-            let held = session.waits.take();
-            self.guard(move || drop(held));
+        if session.is_held()
+            && let Some(waits) = session.waits.take()
+        {
+            if let Some(asked) = waits.born {
+                self.announce(id, asked);
+            }
+            self.guard(move || drop(waits));
         }
         if session.hearing.is_some() {
             session.vhost.audience.fetch_sub(1, Ordering::Relaxed);

@@ -176,6 +176,13 @@ impl<N: Net> Shard<N> {
                 Entry::Broadcast { vhost, delivery } => self.expand_broadcast(vhost, &delivery),
                 Entry::Fence { session, ticket, fence } => self.pass_fence(session, ticket, fence),
                 Entry::Answer { session, ticket, answer } => self.hear_answer(session, ticket, answer),
+                Entry::Kick { session, of, errand } => {
+                    self.kick(session, of);
+                    self.exchange.report(&errand);
+                }
+                Entry::Withdraw { session, of, channel, then } => {
+                    self.withdraw(session, of, &channel, then);
+                }
                 Entry::Vacate { slot } => self.desk.roster.close_channel(slot),
                 Entry::Drain => self.begin_drain(),
             }

@@ -8,7 +8,7 @@ use crate::wheel::Timer;
 use dialect::{Command, Conversation, Effect, Event, Hearing, Turn};
 use hub::Lane;
 use model::{CloseReason, Form, LinkId, Principal, Refusal, SessionId, Ticket, Time};
-use node::{Applied, Caller, Entry, VHost};
+use node::{Applied, Caller, VHost};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -213,8 +213,7 @@ impl<N: Net> Shard<N> {
         turn: &Turn,
     ) -> Option<Command> {
         if let Command::Spawn { conversation } = command {
-            self.spawn(id, ticket, conversation);
-            return None;
+            return self.spawn(id, ticket, conversation);
         }
         let session = self.sessions.get_mut(id.slot as usize)?;
         let mut caller = Caller {
@@ -256,29 +255,15 @@ impl<N: Net> Shard<N> {
             }
         }
         if let Some(session) = self.session(id) {
+            let born = session.waits().born.take();
             session.tidy();
+            if let Some(asked) = born {
+                self.announce(id, asked);
+            }
         }
         self.pause_links(slot);
         // The turn in which it answered may have been one of those.
         self.end_if_done(id);
-    }
-
-    fn spawn(&mut self, parent: SessionId, ticket: Option<Ticket>, conversation: Box<dyn Conversation>) {
-        let Some(session) = self.session(parent) else { return };
-        let (vhost, principal, dialect) =
-            (Arc::clone(&session.vhost), session.principal.clone(), session.dialect);
-        let Some(slot) = self.seat(&vhost, dialect, None) else { return };
-        let child = &mut self.sessions[slot as usize];
-        (child.principal, child.outlives) = (principal.clone(), true);
-        child.conversation = Some(conversation);
-        let id = child.id;
-        self.desk.roster.set_address(slot, principal.and_then(|p| p.address));
-        if let Some(ticket) = ticket {
-            let answer = node::Answer::Spawned(id);
-            self.exchange.push_and_wake(self.desk.shard, Entry::Answer { session: parent, ticket, answer });
-        }
-        // It has had no frame, so it is asked when it wants to begin.
-        self.converse(slot, None, |_, _| {});
     }
 
     fn set_hearing(&mut self, id: SessionId, hearing: Hearing) {
@@ -345,27 +330,31 @@ impl<N: Net> Shard<N> {
                 session.tidy();
                 self.hear_answer(id, ticket, Answer::Admitted(verdict));
             }
-            // The rules may have changed since it was admitted; those who were here then have been looked through.
-            Answer::Admitted(Ok(principal)) if !self.stands(&principal) => {
-                self.hear_answer(id, ticket, Answer::Admitted(Err(Refusal::BadToken)));
+            Answer::Admitted(Ok(principal)) => match self.act_for(id, &principal) {
+                Ok(()) => {
+                    let event = Event::Authenticated { ticket, principal: &principal };
+                    self.converse(id.slot, None, |c, t| c.on_event(event, t));
+                }
+                Err(refusal) => self.hear_answer(id, ticket, Answer::Refused(refusal)),
+            },
+            Answer::Enrolled(principal, proof) => match self.act_for(id, &principal) {
+                Ok(()) => {
+                    let event = Event::Enrolled { ticket, principal: &principal, token: proof.expose() };
+                    self.converse(id.slot, None, |c, t| c.on_event(event, t));
+                }
+                Err(refusal) => {
+                    self.desk.discard(&principal);
+                    self.hear_answer(id, ticket, Answer::Refused(refusal));
+                }
+            },
+            Answer::Retired(who) => {
+                // It may act for somebody else by now.
+                if session.principal.as_ref().is_some_and(|p| p.address == Some(who)) {
+                    session.principal = None;
+                }
+                self.converse(id.slot, None, |c, t| c.on_event(Event::Retired { ticket }, t));
             }
-            Answer::Admitted(Ok(principal)) => {
-                let Some(session) = self.session(id) else { return };
-                session.principal = Some(Arc::clone(&principal));
-                if let Some(waits) = session.waits.as_mut() {
-                    waits.budget = None;
-                    session.tidy();
-                }
-                if !principal.is_anonymous() {
-                    self.make_known(id.slot);
-                }
-                // Channels joined before count this session under the address it had then.
-                if self.desk.roster.memberships(id.slot) == 0 {
-                    self.desk.roster.set_address(id.slot, principal.address);
-                }
-                let event = Event::Authenticated { ticket, principal: &principal };
-                self.converse(id.slot, None, |c, t| c.on_event(event, t));
-            }
+            Answer::Checked => self.converse(id.slot, None, |c, t| c.on_event(Event::Checked { ticket }, t)),
             Answer::Admitted(Err(refusal)) | Answer::Refused(refusal) => {
                 self.desk.counters.refuse(&refusal);
                 tracing::debug!(shard = id.shard, session = id.slot, %refusal, "a command is refused");
@@ -387,6 +376,26 @@ impl<N: Net> Shard<N> {
         }
     }
 
+    /// From now on the session acts for this principal, if it still may.
+    fn act_for(&mut self, id: SessionId, principal: &Arc<Principal>) -> Result<(), Refusal> {
+        let enrolled = principal.address.is_some_and(model::PrincipalId::is_enrolment);
+        // The rules may have changed since it was admitted; those who were here then have been looked through.
+        if !self.stands(principal) {
+            return Err(if enrolled { Refusal::UnknownPrincipal } else { Refusal::BadToken });
+        }
+        self.desk.act_for(id, principal, self.now)?;
+        let Some(session) = self.session(id) else { return Ok(()) };
+        session.principal = Some(Arc::clone(principal));
+        if let Some(waits) = session.waits.as_mut() {
+            waits.budget = None;
+            session.tidy();
+        }
+        if !principal.is_anonymous() {
+            self.make_known(id.slot);
+        }
+        Ok(())
+    }
+
     /// Whether somebody who was admitted may stay. Who decides that is somebody else's code; where it fails, nobody may.
     pub(super) fn stands(&self, principal: &Arc<Principal>) -> bool {
         catch_unwind(AssertUnwindSafe(|| self.exchange.stands(principal))).unwrap_or(false)
@@ -394,7 +403,6 @@ impl<N: Net> Shard<N> {
 
     /// Refuses what a session has waited for too long.
     pub(super) fn refuse_waiting(&mut self, id: SessionId, ticket: Ticket) {
-        let answer = node::Answer::Refused(Refusal::Busy);
-        self.exchange.push_and_wake(self.desk.shard, Entry::Answer { session: id, ticket, answer });
+        self.answer(id, ticket, node::Answer::Refused(Refusal::Busy));
     }
 }
