@@ -12,6 +12,9 @@ use subtle::ConstantTimeEq;
 /// What the names of those who register begin with.
 const NAME: &str = "watchtower-";
 
+/// How long somebody is kept who cannot come back, from when it is drawn until its session acts for it.
+const FLEETING: Duration = Duration::from_secs(10);
+
 /// What a command comes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Outcome {
@@ -144,8 +147,7 @@ impl Device {
 
     fn hear_nobody(&mut self, command: &Command<'_>, turn: &mut Turn) -> Outcome {
         match *command {
-            // It cannot come back, so nothing is kept of it once it is gone.
-            Command::Register => self.register(b"", Asked::Plain, Duration::ZERO, turn),
+            Command::Register => self.register(b"", Asked::Plain, FLEETING, turn),
             Command::RegisterWith { secret } => {
                 self.register(secret, Asked::WithToken, self.shared.idle, turn)
             }
