@@ -5,6 +5,8 @@
 use crate::config::Dialects;
 use dialect::Dialect;
 use playground_dialect::{Playground, wire::ADDRESS};
+use std::hash::{BuildHasher, RandomState};
+use watchtower_dialect::Watchtower;
 
 /// The dialects, as configured. The last ones claim what nobody else has claimed.
 #[must_use]
@@ -13,11 +15,23 @@ pub fn dialects(settings: &Dialects) -> Vec<Box<dyn Dialect>> {
         Box::new(http_dialect::Http::new(settings.http)),
         Box::new(rooms_dialect::Rooms::new(settings.rooms)),
     ];
+    if settings.watchtower.enabled == Some(true) {
+        dialects.insert(1, Box::new(Watchtower::new(settings.watchtower.clone(), key())));
+    }
     if settings.playground.enabled == Some(true) {
         let lines: Vec<_> = dialects.iter().map(|d| (d.name(), d.paste_line(ADDRESS))).collect();
         dialects.insert(0, Box::new(Playground::new(&lines)));
     }
     dialects
+}
+
+/// A key for this run, that nobody can guess: what std draws from the system for its maps.
+fn key() -> [u8; 32] {
+    let mut key = [0; 32];
+    for (number, part) in key.chunks_exact_mut(8).enumerate() {
+        part.copy_from_slice(&RandomState::new().hash_one(number).to_le_bytes());
+    }
+    key
 }
 
 #[cfg(test)]
@@ -28,6 +42,7 @@ mod tests {
     fn on() -> Dialects {
         let mut settings = Dialects::default();
         settings.playground.enabled = Some(true);
+        settings.watchtower.enabled = Some(true);
         settings
     }
 
@@ -38,11 +53,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_off_is_not_there() {
+        assert!(dialects(&on()).iter().any(|d| d.name() == "watchtower"));
+        assert!(dialects(&Dialects::default()).iter().all(|d| d.name() != "watchtower"));
+    }
+
+    #[test]
     fn lines_have_an_address_and_a_channel_that_can_be_replaced() {
         let host = ADDRESS.split(':').next().unwrap();
         for dialect in dialects(&on()).iter().skip(1) {
             let line = dialect.paste_line(ADDRESS);
             assert!(line.contains(host), "{}: {line}", dialect.name());
+            // A dialect whose channels are numbers has no such word.
+            if dialect.name() == "watchtower" {
+                continue;
+            }
             let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
             assert!(words.any(|word| word == CHANNEL), "{}: {line}", dialect.name());
         }

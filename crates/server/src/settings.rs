@@ -4,6 +4,7 @@ mod bounds;
 mod changes;
 mod effective;
 mod places;
+mod watchtower;
 mod who;
 
 pub use changes::{Changes, changes};
@@ -156,6 +157,10 @@ impl Settings {
             problems.push(unguarded(config));
         }
         let anonymous = who::anonymous(config.anonymous.as_ref(), authenticates, &mut problems);
+        let mut dialects = dialects(&config.dialect, posture);
+        dialects.watchtower =
+            watchtower::watchtower(&config.dialect.watchtower, posture, anonymous.as_deref(), &mut problems);
+        watchtower::listeners(&config.listener, &dialects.watchtower, &mut problems);
         let mut settings = Self {
             posture,
             open: exposed && !authenticates,
@@ -166,7 +171,7 @@ impl Settings {
             anonymous: anonymous.map(|grants| Arc::new(Principal::anonymous(grants))),
             policies: policies(&config.channel, &mut problems),
             assigned: config.assigned.iter().map(|p| Pattern::new(p)).collect(),
-            dialects: dialects(&config.dialect, posture),
+            dialects,
             deflate: config.websocket.deflate,
             proxies: places::proxies(&config.proxies, &mut problems),
             admin: places::admin(&config.admin, &mut problems),

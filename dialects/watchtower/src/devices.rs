@@ -2,25 +2,19 @@
 
 use crate::map::{self, Aliases};
 use crate::settings::devices::Devices as Settings;
+use crate::talk::Rules;
 use crate::talk::{tcp::Tcp, udp::Udp};
 use crate::wire::device::{self, COOKIE};
 use crate::wire::seal::Cookies;
 use dialect::{Conversation, Knock, Road, Welcome};
-use model::{Form, Grant};
+use model::{Form, Message, Parts};
 use std::sync::Arc;
-use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// What all devices of a server share.
-pub struct Devices {
-    pub(crate) settings: Settings,
-    /// What who registers must show, where he must; `None`: nothing is right.
-    pub(crate) secret: Option<Box<[u8]>>,
-    /// What who has registered may do.
-    pub(crate) grants: Vec<Grant>,
-    /// After how long without a connection somebody is forgotten who could come back.
-    pub(crate) idle: Duration,
-    pub(crate) aliases: Arc<Aliases>,
+#[derive(Debug)]
+pub(crate) struct Devices {
+    pub(crate) rules: Arc<Rules>,
     /// How they hear.
     pub(crate) form: &'static Form,
     cookies: Cookies,
@@ -28,33 +22,28 @@ pub struct Devices {
 
 impl Devices {
     /// Devices as they are configured. `key`: drawn for this run of the server.
-    #[must_use]
-    pub fn new(
-        settings: Settings,
-        secret: Option<&str>,
-        grants: Vec<Grant>,
-        idle: Duration,
-        aliases: Arc<Aliases>,
-        key: [u8; 32],
-    ) -> Self {
-        let secret = secret.map(|s| s.as_bytes().into());
-        let form = form(&aliases);
-        Self { settings, secret, grants, idle, aliases, form, cookies: Cookies::new(key) }
+    pub(crate) fn new(rules: Arc<Rules>, key: [u8; 32]) -> Self {
+        let form = form(&rules.aliases);
+        Self { rules, form, cookies: Cookies::new(key) }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.rules.settings.devices
     }
 
     /// Whether who shows this may register.
     pub(crate) fn admits(&self, shown: &[u8]) -> bool {
-        (shown.is_empty() && self.settings.open == Some(true)) || self.knows(shown)
+        (shown.is_empty() && self.settings().open == Some(true)) || self.knows(shown)
     }
 
     /// Whether this is the secret.
     pub(crate) fn knows(&self, shown: &[u8]) -> bool {
-        self.secret.as_ref().is_some_and(|secret| secret.ct_eq(shown).into())
+        let secret = self.rules.settings.secret.as_ref();
+        secret.is_some_and(|secret| secret.reveal().as_bytes().ct_eq(shown).into())
     }
 
     /// A conversation with a device; `None`: devices do not come by this road.
-    #[must_use]
-    pub fn converse(self: &Arc<Self>, road: Road) -> Option<Box<dyn Conversation>> {
+    pub(crate) fn converse(self: &Arc<Self>, road: Road) -> Option<Box<dyn Conversation>> {
         match road {
             Road::Tcp => Some(Box::new(Tcp::new(Arc::clone(self)))),
             Road::Udp => Some(Box::new(Udp::new(Arc::clone(self)))),
@@ -64,7 +53,7 @@ impl Devices {
 
     /// Who lets a device knock from beyond this machine must first have proved that his address receives: he echoes a
     /// cookie that was sent there. SPEC [UDP-2].
-    pub fn knock(&self, knock: &Knock<'_>, answer: &mut Vec<u8>) -> Welcome {
+    pub(crate) fn knock(&self, knock: &Knock<'_>, answer: &mut Vec<u8>) -> Welcome {
         if knock.is_local {
             return Welcome::Enter;
         }
@@ -85,15 +74,14 @@ impl Devices {
 /// where it stands.
 fn form(aliases: &Arc<Aliases>) -> &'static Form {
     let aliases = Arc::clone(aliases);
-    let encode = Box::leak(Box::new(move |message: &model::Message, parts: &mut model::Parts| {
+    let encode = Box::leak(Box::new(move |message: &Message, parts: &mut Parts| {
         map::frame(&aliases, message, parts);
     }));
     Box::leak(Box::new(Form { name: "watchtower frames", encode, verbatim: None }))
 }
 
 /// A line to try it in a shell.
-#[must_use]
-pub fn own_line(road: Road, address: &str) -> Option<String> {
+pub(crate) fn own_line(road: Road, address: &str) -> Option<String> {
     let (host, port) = address.rsplit_once(':')?;
     let udp = match road {
         Road::Tcp => "",
@@ -109,8 +97,10 @@ mod tests {
     use model::{Now, Time};
 
     fn devices(open: bool, secret: Option<&str>) -> Devices {
-        let settings = Settings { open: Some(open), ..Settings::default() };
-        Devices::new(settings, secret, Vec::new(), Duration::ZERO, Arc::default(), [1; 32])
+        let devices = Settings { open: Some(open), ..Settings::default() };
+        let secret = secret.map(|s| s.to_owned().into());
+        let settings = crate::Settings { devices, secret, ..crate::Settings::default() };
+        Devices::new(Arc::new(Rules::new(settings)), [1; 32])
     }
 
     fn knock(devices: &Devices, datagram: &[u8], is_local: bool) -> (Welcome, Vec<u8>) {

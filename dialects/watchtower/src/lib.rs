@@ -8,6 +8,71 @@ pub mod settings;
 pub mod wire;
 pub mod map;
 mod talk;
-pub mod devices;
+mod devices;
 
 pub use settings::Settings;
+
+use devices::Devices;
+use dialect::settings::Secret;
+use dialect::{Conversation, Dialect, Knock, Opening, Request, Road, Welcome};
+use settings::LOOPBACK_SECRET;
+use std::sync::Arc;
+
+/// The dialect, with its settings.
+#[derive(Debug)]
+pub struct Watchtower {
+    rules: Arc<talk::Rules>,
+    devices: Arc<Devices>,
+}
+
+impl Watchtower {
+    /// The dialect as these settings want it, in which the posture has decided what was left to it. Some bytes of it are
+    /// never freed. `key`: drawn for this run of the server, known to nobody.
+    #[must_use]
+    pub fn new(settings: Settings, key: [u8; 32]) -> Self {
+        let rules = Arc::new(talk::Rules::new(settings));
+        Self { devices: Arc::new(Devices::new(Arc::clone(&rules), key)), rules }
+    }
+}
+
+impl Dialect for Watchtower {
+    fn name(&self) -> &'static str {
+        "watchtower"
+    }
+
+    /// SPEC [URL-1].
+    fn claims(&self, request: &Request<'_>) -> bool {
+        !request.wants_websocket && wire::http::is_ours(request.path)
+    }
+
+    fn converse(&self, opening: &Opening) -> Box<dyn Conversation> {
+        let device = self.devices.converse(opening.road);
+        device.unwrap_or_else(|| Box::new(talk::Talk::new(Arc::clone(&self.rules))))
+    }
+
+    fn knock(&self, knock: &Knock<'_>, answer: &mut Vec<u8>) -> Welcome {
+        self.devices.knock(knock, answer)
+    }
+
+    fn own_line(&self, road: Road, address: &str) -> Option<String> {
+        devices::own_line(road, address)
+    }
+
+    /// Channels are numbers here: this one is 5. A secret that was configured is not shown.
+    fn paste_line(&self, address: &str) -> String {
+        let settings = &self.rules.settings;
+        let secret = settings.secret.as_ref().map(Secret::reveal).filter(|s| *s == LOOPBACK_SECRET);
+        let register = format!(
+            "curl -s http://{address}/register -d '{{\"secret_key\":\"{}\"}}'",
+            secret.unwrap_or("…")
+        );
+        if settings.require_token == Some(true) || secret.is_none() {
+            return register;
+        }
+        let id = format!("id=$({register} | sed 's/[^0-9]*\\([0-9]*\\).*/\\1/')");
+        format!(
+            "{id}; curl -N \"http://{address}/channels/join/5?sender=$id\" & sleep 1; \
+             curl http://{address}/broadcast -d '{{\"channels\":[5],\"sender\":'$id',\"message\":\"hello\"}}'"
+        )
+    }
+}

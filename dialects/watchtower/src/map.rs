@@ -1,10 +1,13 @@
 //! Numbers of channels and their names, and messages as both halves write them: the one bilingual file.
 
 use crate::wire::device;
+use crate::wire::http::{self, Heard, Problem, Said, Speech};
+use dialect::json;
 use dialect::settings::Numbers;
-use model::{Message, Parts, Unit};
+use model::{Draft, Form, Message, Parts, Payload, Refusal, Unit};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The number of messages that are for everybody.
 pub const EVERYBODY: u32 = 0;
@@ -63,6 +66,127 @@ pub fn frame(aliases: &Aliases, message: &Message, parts: &mut Parts) {
 fn decimal(text: &str) -> Option<u32> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if plain { text.parse().ok() } else { None }
+}
+
+/// A message as streams and callbacks show it, for a dialect with these aliases. SPEC [MSG-1].
+///
+/// It is never freed: a server has one such dialect for as long as it runs.
+#[must_use]
+pub fn form(aliases: &Arc<Aliases>) -> &'static Form {
+    let aliases = Arc::clone(aliases);
+    let encode = move |message: &Message, parts: &mut Parts| {
+        if let Some(object) = object(message, &aliases) {
+            parts.add(Unit::Text, |out| {
+                out.extend_from_slice(&object);
+                out.push(b'\n');
+            });
+        }
+    };
+    Box::leak(Box::new(Form {
+        name: "watchtower object",
+        encode: Box::leak(Box::new(encode)),
+        verbatim: None,
+    }))
+}
+
+/// A message as an object; `None`: its channel has no number. SPEC [MSG-1], [ALL-1].
+#[must_use]
+pub fn object(message: &Message, aliases: &Aliases) -> Option<Vec<u8>> {
+    let (channel, event) = match &message.channel {
+        Some(name) => (aliases.number(name.as_str())?, message.event.as_deref()),
+        None => (EVERYBODY, Some("broadcast")),
+    };
+    let heard = Heard { channel, sender: sender(message), event };
+    let mut out = Vec::new();
+    http::heard(heard, |out| json::payload_as_json(&message.payload, out), &mut out);
+    Some(out)
+}
+
+/// The number of the sender who said it; 0: it was none of ours.
+#[must_use]
+pub fn sender(message: &Message) -> u32 {
+    message.publisher.address.and_then(|a| u32::try_from(a.0).ok()).unwrap_or(0)
+}
+
+/// What is said as something to publish, for members only. SPEC [BC-2].
+#[must_use]
+pub fn draft(speech: Speech) -> Draft {
+    let payload = match speech.message {
+        Said::Text(text) => Payload::text(text.into()),
+        Said::Json(json) => Payload::json(json.into()),
+    };
+    Draft { event: speech.event.map(Into::into), joined_only: true, ..Draft::new(payload) }
+}
+
+/// What was being done when something was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Doing {
+    /// Making somebody a sender.
+    Registering,
+    /// Acting for a sender.
+    Entering,
+    /// Listing channels.
+    Listing,
+    /// Joining this channel.
+    Joining(u32),
+    /// Leaving this channel.
+    Leaving(u32),
+    /// Speaking to this channel.
+    Broadcasting(u32),
+    /// Speaking to receivers in this channel.
+    Sending(u32),
+}
+
+impl Doing {
+    fn channel(self) -> Option<u32> {
+        match self {
+            Self::Registering | Self::Entering | Self::Listing => None,
+            Self::Joining(n) | Self::Leaving(n) | Self::Broadcasting(n) | Self::Sending(n) => Some(n),
+        }
+    }
+
+    /// The status when it failed for a reason of ours, and what it is called, where the document says so.
+    fn failed(self) -> (u16, Option<&'static str>) {
+        match self {
+            Self::Registering => (500, Some("error registering new user")),
+            Self::Broadcasting(_) => (500, Some("broadcast failed")),
+            Self::Sending(_) => (500, Some("send failed")),
+            Self::Entering | Self::Listing | Self::Joining(_) | Self::Leaving(_) => (503, None),
+        }
+    }
+}
+
+/// The answer to a request that policy refuses. SPEC [ERR-3].
+#[must_use]
+pub fn refused(refusal: &Refusal, doing: Doing) -> Problem {
+    let detail = match doing.channel() {
+        Some(channel) => format!("channel {channel}: {refusal}"),
+        None => refusal.to_string(),
+    };
+    let of = |words: &str| doing.channel().map_or_else(|| words.to_owned(), |n| format!("{words} {n}"));
+    match refusal {
+        Refusal::BadToken | Refusal::UnknownPrincipal => Problem::new(401, http::BAD_SENDER),
+        Refusal::NotMember if matches!(doing, Doing::Leaving(_)) => {
+            Problem::new(400, of("tried to leave unjoined channel"))
+        }
+        Refusal::NotMember => Problem::new(400, of(http::UNJOINED)),
+        Refusal::NotJoined => Problem::new(400, of(http::BAD_RECEIVER)),
+        Refusal::BadName(_) => Problem::new(400, detail),
+        Refusal::NotGranted { .. } | Refusal::Assigned | Refusal::TooManyChannels { .. } => {
+            Problem::new(403, detail)
+        }
+        Refusal::HasJoined => Problem::new(409, detail),
+        Refusal::TooBig { .. } => Problem::new(413, detail),
+        Refusal::TooFast => Problem::new(429, detail).with("Retry-After", "1"),
+        Refusal::TooManyEnrolments { .. } | Refusal::TooManySessions { .. } => {
+            Problem::new(429, detail).with("Retry-After", "60")
+        }
+        Refusal::Busy | Refusal::Draining => {
+            let (status, failed) = doing.failed();
+            let detail = failed.map_or_else(|| detail.clone(), |what| format!("{what}: {detail}"));
+            Problem::new(status, detail).with("Retry-After", "1")
+        }
+    }
 }
 
 #[cfg(test)]

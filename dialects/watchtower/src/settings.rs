@@ -6,6 +6,9 @@ use dialect::settings::{Numbers, Secret, Unit};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What the names of senders begin with; their numbers follow.
+pub const SENDER: &str = "watchtower-";
+
 /// The secret of the document that describes the protocol, so that its examples work on one's own machine.
 pub const LOOPBACK_SECRET: &str = "watchtowers_are_awesome";
 
@@ -24,6 +27,12 @@ dialect::section! {
         pub secret_file: Option<PathBuf>,
         /// Whether a sender shows its token with each request; its number alone is no proof.
         pub require_token: Option<bool>,
+        /// What a sender may do, in channels that have a number.
+        #[key(
+            default = "`READ **`, `WRITE **`; with the secret of loopback what those may who show no token",
+            example = "[\"READ **\", \"WRITE garden/*\"]",
+        )]
+        pub grants: Option<Vec<String>>,
         /// Time between the signs of life on a stream; 0: none.
         #[key(unit = Unit::Seconds)]
         pub heartbeat_seconds: u32,
@@ -61,6 +70,7 @@ impl Default for Settings {
             secret: None,
             secret_file: None,
             require_token: None,
+            grants: None,
             heartbeat_seconds: 20,
             idle_timeout: 600,
             channels_per_request: 128,

@@ -1,6 +1,59 @@
-//! Conversations: one for each request, stream, callback and device.
+//! Conversations: one for each request, stream, callback and device. What they share is here.
 
 mod device;
 mod mailbox;
+mod request;
+mod stream;
 pub(crate) mod tcp;
 pub(crate) mod udp;
+
+pub(crate) use request::Talk;
+
+use crate::map::{self, Aliases};
+use crate::settings::Settings;
+use crate::wire::http::{Problem, Style};
+use dialect::{Response, Turn};
+use model::{CloseReason, Form, Grant};
+use std::sync::Arc;
+
+/// What every conversation knows.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) settings: Settings,
+    /// What a sender may do.
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) aliases: Arc<Aliases>,
+    /// How streams hear.
+    pub(crate) object: &'static Form,
+}
+
+impl Rules {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let aliases = Arc::new(Aliases::new(&settings.aliases));
+        let grants = settings.grants.iter().flatten().filter_map(|text| Grant::parse(text).ok()).collect();
+        let object = map::form(&aliases);
+        Self { settings, grants, aliases, object }
+    }
+}
+
+/// The head of every answer. SPEC [ANS-1].
+fn answer(status: u16, media: &'static str) -> Response {
+    Response::new(status, media).with("X-Server-Name", "Watchtower")
+}
+
+const JSON: &str = "application/json; charset=utf-8";
+
+/// Answers with a whole response and ends, and with it whatever was joined on the way.
+fn respond(response: Response, write: impl FnOnce(&mut Vec<u8>), turn: &mut Turn) {
+    turn.respond(response, write);
+    turn.close(CloseReason::Done);
+}
+
+fn fail(problem: &Problem, style: Style, turn: &mut Turn) {
+    let head = answer(problem.status, style.media());
+    let head = match problem.header {
+        Some((name, value)) => head.with(name, value),
+        None => head,
+    };
+    respond(head, |out| problem.write(style, out), turn);
+}

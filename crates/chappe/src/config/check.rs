@@ -77,6 +77,7 @@ fn summary(settings: &Settings) -> String {
         let all: Vec<_> = settings.assigned.iter().map(ToString::to_string).collect();
         row("assigned", all.join(", "));
     }
+    row("watchtower", watchtower(settings).to_owned());
     row("threads", settings.shards.to_string());
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let mut out = String::new();
@@ -85,6 +86,16 @@ fn summary(settings: &Settings) -> String {
         let _infallible = writeln!(out, "  {name:width$}  {text}");
     }
     out
+}
+
+fn watchtower(settings: &Settings) -> &'static str {
+    let watchtower = &settings.dialects.watchtower;
+    match (watchtower.enabled, &watchtower.secret, watchtower.require_token) {
+        (Some(true), _, Some(true)) => "on, senders show their tokens",
+        (Some(true), _, _) => "on, senders show no tokens",
+        (_, None, _) => "off: dialect.watchtower.secret must be set",
+        (_, Some(_), _) => "off",
+    }
 }
 
 fn reach(settings: &Settings) -> &'static str {

@@ -46,6 +46,11 @@ pub fn changes(old: &Settings, new: &Settings) -> Changes {
     if secret(old) != secret(new) && !changes.live.iter().any(|key| key.starts_with("admin.token")) {
         changes.add("admin.token_file");
     }
+    let secret = |s: &Settings| s.dialects.watchtower.secret.clone();
+    let of = "dialect.watchtower.secret";
+    if secret(old) != secret(new) && !changes.restart.iter().any(|key| key.starts_with(of)) {
+        changes.add("dialect.watchtower.secret_file");
+    }
     changes
 }
 

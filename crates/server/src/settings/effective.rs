@@ -2,7 +2,7 @@
 //! added to the configuration does not compile until it is here.
 
 use super::{Settings, config};
-use crate::config::{Admin, Anonymous, Config, Limits, Listener, Token};
+use crate::config::{Admin, Anonymous, Config, Dialects, Limits, Listener, Token};
 use std::time::Duration;
 
 pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
@@ -15,7 +15,7 @@ pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
         anonymous: _,
         channel,
         assigned,
-        dialect: _,
+        dialect,
         websocket,
         proxies,
         admin,
@@ -30,7 +30,7 @@ pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
         anonymous: anonymous(settings),
         channel: channel.clone(),
         assigned: assigned.clone(),
-        dialect: settings.dialects.clone(),
+        dialect: dialects(dialect, settings),
         websocket: *websocket,
         proxies: proxies.clone(),
         admin: Admin {
@@ -43,6 +43,13 @@ pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
             filter: Some(log.filter.clone().unwrap_or_else(|| "info".into())),
         },
     }
+}
+
+/// A secret stays where it was written: nobody prints what stood in a file.
+fn dialects(written: &Dialects, settings: &Settings) -> Dialects {
+    let mut dialects = settings.dialects.clone();
+    dialects.watchtower.secret.clone_from(&written.watchtower.secret);
+    dialects
 }
 
 fn listeners(written: &[Listener], settings: &Settings) -> Vec<Listener> {

@@ -22,7 +22,7 @@ pub(super) fn anonymous(
     }
 }
 
-fn grants(written: &[String], path: &str, problems: &mut Problems) -> Vec<Grant> {
+pub(super) fn grants(written: &[String], path: &str, problems: &mut Problems) -> Vec<Grant> {
     let mut all = Vec::new();
     for (number, text) in written.iter().enumerate() {
         match Grant::parse(text) {
@@ -59,7 +59,15 @@ pub(super) fn tokens(written: &[config::Token], problems: &mut Problems) -> Vec<
     all
 }
 
-/// A secret that is written there, or stands on the first line of a file. `None`: there is none, or it is wrong,
+/// What the keys of a secret are called.
+pub(super) struct Words<'a> {
+    /// Of the section.
+    pub(super) path: &'a str,
+    pub(super) token: &'a str,
+    pub(super) file: &'a str,
+}
+
+/// A token that is written there, or stands on the first line of a file. `None`: there is none, or it is wrong,
 /// which has been said.
 pub(super) fn secret(
     path: &str,
@@ -67,19 +75,30 @@ pub(super) fn secret(
     file: Option<&Path>,
     problems: &mut Problems,
 ) -> Option<String> {
+    secret_in(&Words { path, token: "token", file: "token_file" }, token, file, problems)
+}
+
+/// As [`secret`], where its keys are called otherwise.
+pub(super) fn secret_in(
+    words: &Words<'_>,
+    token: Option<&config::Secret>,
+    file: Option<&Path>,
+    problems: &mut Problems,
+) -> Option<String> {
+    let path = words.path;
     let (key, secret) = match (token, file) {
         (None, None) => return None,
-        (Some(token), None) => ("token", Ok(token.reveal().to_owned())),
-        (None, Some(file)) => ("token_file", first_line(file)),
+        (Some(token), None) => (words.token, Ok(token.reveal().to_owned())),
+        (None, Some(file)) => (words.file, first_line(file)),
         (Some(_), Some(_)) => {
-            let what = "there is a `token` and a `token_file`";
-            problems.push(Problem::new(format!("{path}.token_file"), what, "say one of the two"));
+            let what = format!("there is a `{}` and a `{}`", words.token, words.file);
+            problems.push(Problem::new(format!("{path}.{}", words.file), what, "say one of the two"));
             return None;
         }
     };
     let (what, fix) = match (secret, file) {
         (Ok(secret), _) if !secret.is_empty() => return Some(secret),
-        (Ok(_), None) => ("the token is empty".to_owned(), "write a long one that nobody can guess"),
+        (Ok(_), None) => (format!("the {} is empty", words.token), "write a long one that nobody can guess"),
         (Ok(_), Some(file)) => {
             (format!("the first line of {} is empty", file.display()), "write the secret there")
         }

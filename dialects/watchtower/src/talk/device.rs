@@ -1,6 +1,7 @@
 //! What devices ask and are answered, whichever way they come: registering, joining, saying, leaving.
 
 use crate::devices::Devices;
+use crate::settings::SENDER;
 use crate::wire::device::{self, Command, TOKEN};
 use bytes::Bytes;
 use dialect::{Event, Turn};
@@ -8,9 +9,6 @@ use model::{CloseReason, Draft, Payload, Principal, PrincipalId, Ticket};
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
-
-/// What the names of those who register begin with.
-const NAME: &str = "watchtower-";
 
 /// How long somebody is kept who cannot come back, from when it is drawn until its session acts for it.
 const FLEETING: Duration = Duration::from_secs(10);
@@ -130,11 +128,11 @@ impl Device {
                 turn.binary(|out| device::done(out, id));
             }
             Command::Resume { .. } => turn.binary(device::failed),
-            Command::Join { id, channel } if is_mine(id) => match self.shared.aliases.name(channel) {
+            Command::Join { id, channel } if is_mine(id) => match self.shared.rules.aliases.name(channel) {
                 Some(name) => turn.join(Errand::Join(channel).ticket(), &name, None),
                 None => turn.binary(device::failed),
             },
-            Command::Leave { id, channel } if is_mine(id) => match self.shared.aliases.name(channel) {
+            Command::Leave { id, channel } if is_mine(id) => match self.shared.rules.aliases.name(channel) {
                 Some(name) => turn.leave(Errand::Leave(channel).ticket(), &name),
                 None => turn.binary(device::failed),
             },
@@ -149,7 +147,7 @@ impl Device {
         match *command {
             Command::Register => self.register(b"", Asked::Plain, FLEETING, turn),
             Command::RegisterWith { secret } => {
-                self.register(secret, Asked::WithToken, self.shared.idle, turn)
+                self.register(secret, Asked::WithToken, self.shared.rules.settings.idle(), turn)
             }
             Command::Resume { id, token } => self.resume(id, token, turn),
             Command::Join { .. } | Command::Leave { .. } | Command::Message { .. } | Command::KeepAlive => {
@@ -160,7 +158,7 @@ impl Device {
 
     /// Publishes. The protocol has no answer to a message, whatever becomes of it. SPEC [DEV-7].
     fn say(&self, channel: u32, body: &[u8], turn: &mut Turn) {
-        let Some(name) = self.shared.aliases.name(channel) else { return };
+        let Some(name) = self.shared.rules.aliases.name(channel) else { return };
         let mut draft = Draft::new(Payload::bytes(Bytes::copy_from_slice(body)));
         draft.joined_only = true;
         turn.publish(None, &name, draft);
@@ -172,7 +170,7 @@ impl Device {
             return Outcome::Done;
         }
         self.asked = asked;
-        turn.enrol(Errand::Who.ticket(), NAME, self.shared.grants.clone(), idle);
+        turn.enrol(Errand::Who.ticket(), SENDER, self.shared.rules.grants.clone(), idle);
         Outcome::Waits
     }
 

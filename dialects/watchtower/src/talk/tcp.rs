@@ -32,7 +32,7 @@ impl Tcp {
         if self.over {
             return;
         }
-        let bound = self.device.shared.settings.message_bytes();
+        let bound = self.device.shared.settings().message_bytes();
         let (mut outcome, mut heard) = (Outcome::Done, false);
         let device = &mut self.device;
         let fed = self.decoder.feed(bytes, bound, |command| {
@@ -70,13 +70,13 @@ impl Tcp {
     /// When what is awaited must have come. While an answer of ours is awaited the device owes nothing.
     fn deadline(&self) -> Option<Time> {
         let long = u64::try_from(self.decoder.announced()).unwrap_or(u64::MAX) / SLOWEST;
-        let patience = self.device.shared.settings.handshake() + Duration::from_secs(long);
+        let patience = self.device.shared.settings().handshake() + Duration::from_secs(long);
         self.since.filter(|_| !self.device.is_waiting()).map(|since| since + patience)
     }
 
     /// When it will have said nothing for too long.
     fn silence(&self) -> Option<Time> {
-        self.device.shared.settings.tcp_idle().map(|idle| self.heard + idle)
+        self.device.shared.settings().tcp_idle().map(|idle| self.heard + idle)
     }
 }
 

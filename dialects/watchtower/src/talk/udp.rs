@@ -27,7 +27,7 @@ impl Udp {
 
     fn take(&mut self, bytes: &[u8], turn: &mut Turn) {
         let sealed = self.window.is_some();
-        match device::datagram(bytes, self.device.shared.settings.message_bytes()) {
+        match device::datagram(bytes, self.device.shared.settings().message_bytes()) {
             Ok(Datagram { seal: Some(seal), command: Some(command), .. }) => {
                 self.hear_sealed(&seal, &command, turn);
             }
@@ -92,10 +92,10 @@ impl Udp {
         match frame {
             Some(frame) if frame.is_empty() => {}
             Some(frame) if frame.len() > DATAGRAM => self.miss(1),
-            Some(frame) if turn.now.time < self.heard + shared.settings.awake() => {
+            Some(frame) if turn.now.time < self.heard + shared.settings().awake() => {
                 turn.binary(|out| out.extend_from_slice(&frame));
             }
-            Some(frame) => self.mailbox.get_or_insert_default().keep(frame, &shared.settings),
+            Some(frame) => self.mailbox.get_or_insert_default().keep(frame, shared.settings()),
             None => self.miss(1),
         }
     }
@@ -142,6 +142,6 @@ impl Conversation for Udp {
     }
 
     fn wake_at(&self) -> Option<Time> {
-        Some(self.heard + self.device.shared.settings.udp_idle())
+        Some(self.heard + self.device.shared.settings().udp_idle())
     }
 }

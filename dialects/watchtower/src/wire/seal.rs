@@ -4,6 +4,7 @@
 use super::device::{CODE, COOKIE, Seal};
 use hmac_sha256::HMAC;
 use model::Time;
+use std::fmt;
 use subtle::ConstantTimeEq;
 
 /// How long cookies of one kind are given out, in milliseconds; they are taken for as long again.
@@ -12,6 +13,12 @@ const SLOT: u64 = 60_000;
 /// Gives out cookies, and knows them again. Keeps nothing.
 pub struct Cookies {
     key: [u8; 32],
+}
+
+impl fmt::Debug for Cookies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cookies(***)")
+    }
 }
 
 impl Cookies {

@@ -1,0 +1,414 @@
+//! One request and what follows from it: an answer, or a stream.
+//!
+//! Every request but the first of all acts for a sender, which is asked about before anything is done; what it wants
+//! waits in the state.
+
+use super::stream::{Joining, Streaming};
+use super::{JSON, Rules, answer, fail, respond};
+use crate::map::{self, Doing};
+use crate::settings::SENDER;
+use crate::wire::http::{self, Ask, BAD_SECRET, Problem, Sender, Style, Wish};
+use dialect::{ChannelCount, Conversation, Event, Frame, Request, Response, Turn};
+use model::{CloseReason, Delivery, Draft, PrincipalId, Refusal, Ticket, Time};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// The answer to this one decides for whom the request acts.
+const ENTER: Ticket = Ticket(1);
+/// A page of channels.
+const PAGE: Ticket = Ticket(2);
+/// The end of a sender.
+const RETIRE: Ticket = Ticket(3);
+/// The first of the tickets that stand for the channels of a request, in order.
+const FIRST: u64 = 16;
+
+/// Where the request stands.
+#[derive(Debug)]
+enum State {
+    /// Nothing is asked, or it is answered.
+    Quiet,
+    /// A sender is being made.
+    Registering,
+    /// Who asks is being found out.
+    Entering(Box<Wish>),
+    /// A sender is being forgotten.
+    Retiring,
+    /// Pages of channels are coming; whether the answer has begun.
+    Listing(bool),
+    /// Some channels have yet to answer.
+    Working(Box<Work>),
+    /// Some channels have yet to be joined.
+    Joining(Box<Joining>),
+    /// The answer goes on until the session ends.
+    Streaming(Streaming),
+}
+
+/// Something that is done for each of some channels.
+#[derive(Debug)]
+struct Work {
+    task: Task,
+    channels: Vec<u32>,
+    /// By channel: how many members heard it.
+    outcomes: Vec<Option<Result<u32, Refusal>>>,
+}
+
+#[derive(Debug)]
+enum Task {
+    Leave,
+    /// All is well with each before anything is said to any.
+    Check(Draft, Option<Vec<PrincipalId>>),
+    Broadcast,
+    Send,
+}
+
+impl Work {
+    fn new(task: Task, channels: Vec<u32>) -> Self {
+        let outcomes = channels.iter().map(|_| None).collect();
+        Self { task, channels, outcomes }
+    }
+
+    fn doing(&self, channel: u32) -> Doing {
+        match &self.task {
+            Task::Leave => Doing::Leaving(channel),
+            Task::Broadcast | Task::Check(_, None) => Doing::Broadcasting(channel),
+            Task::Send | Task::Check(_, Some(_)) => Doing::Sending(channel),
+        }
+    }
+
+    /// What a channel said. `true`: it was the last.
+    fn note(&mut self, ticket: Ticket, outcome: Result<u32, Refusal>) -> bool {
+        if let Some(slot) = place(ticket).and_then(|at| self.outcomes.get_mut(at)) {
+            *slot = Some(outcome);
+        }
+        self.outcomes.iter().all(Option::is_some)
+    }
+
+    fn outcomes(&self) -> impl Iterator<Item = (u32, &Result<u32, Refusal>)> {
+        self.channels.iter().copied().zip(self.outcomes.iter().flatten())
+    }
+
+    /// What to say when not every channel said yes. SPEC [BC-4].
+    fn problem(&self) -> Option<Problem> {
+        let (channel, refusal) = self.outcomes().find_map(|(c, o)| Some((c, o.as_ref().err()?)))?;
+        let problem = map::refused(refusal, self.doing(channel));
+        let done: Vec<_> = self.outcomes().filter(|(_, o)| o.is_ok()).map(|(c, _)| c.to_string()).collect();
+        if done.is_empty() || matches!(self.task, Task::Check(..)) {
+            return Some(problem);
+        }
+        let detail = format!("{}; done for {}", problem.detail, done.join(", "));
+        Some(Problem { detail: detail.into(), ..problem })
+    }
+}
+
+/// The conversation.
+#[derive(Debug)]
+pub(crate) struct Talk {
+    rules: Arc<Rules>,
+    style: Style,
+    state: State,
+}
+
+impl Talk {
+    pub(crate) fn new(rules: Arc<Rules>) -> Self {
+        Self { rules, style: Style::Text, state: State::Quiet }
+    }
+
+    fn request(&mut self, request: &Request<'_>, turn: &mut Turn) {
+        self.style = Style::preferred(request.header("accept"));
+        match http::ask(request, self.rules.settings.channels_per_request) {
+            Err(problem) => self.fail(&problem, turn),
+            Ok(Ask::Register(shown)) => self.register(shown.as_deref(), turn),
+            Ok(Ask::AsSender(sender, wish)) => self.enter(&sender, wish, turn),
+        }
+    }
+
+    /// SPEC [REG-1], [REG-2].
+    fn register(&mut self, shown: Option<&str>, turn: &mut Turn) {
+        let secret = self.rules.settings.secret.as_ref();
+        let right = shown
+            .zip(secret)
+            .is_some_and(|(shown, secret)| bool::from(shown.as_bytes().ct_eq(secret.reveal().as_bytes())));
+        if !right {
+            return self.fail(&Problem::new(401, BAD_SECRET), turn);
+        }
+        self.state = State::Registering;
+        turn.enrol(ENTER, SENDER, self.rules.grants.clone(), self.rules.settings.idle());
+    }
+
+    /// A token that is shown must be right, also where none is asked for. SPEC [ID-2], [ID-3].
+    fn enter(&mut self, sender: &Sender, wish: Wish, turn: &mut Turn) {
+        if self.rules.settings.require_token == Some(true) && sender.token.is_none() {
+            let how = "missing token: show the one that /register returned, as `Authorization: Bearer …` or `?token=…`";
+            return self.fail(&Problem::new(401, how), turn);
+        }
+        self.state = State::Entering(Box::new(wish));
+        turn.act_as(ENTER, PrincipalId(sender.id.into()), sender.token.as_deref());
+    }
+
+    /// The request acts for its sender: does what it wants.
+    fn entered(&mut self, turn: &mut Turn) {
+        let State::Entering(wish) = std::mem::replace(&mut self.state, State::Quiet) else { return };
+        match *wish {
+            Wish::List => {
+                self.state = State::Listing(false);
+                turn.channels(PAGE, 0);
+            }
+            Wish::Listen(channels) => {
+                let joining = Joining::begin(channels, tickets(), &self.rules, turn);
+                self.state = State::Joining(Box::new(joining));
+            }
+            Wish::BeCalled { .. } => self.fail(&Problem::new(501, "callbacks are not served yet"), turn),
+            Wish::Leave(channels) => self.work(Task::Leave, channels, turn),
+            Wish::Unregister => {
+                self.state = State::Retiring;
+                turn.retire(RETIRE);
+            }
+            Wish::Broadcast(channels, speech) => self.say(channels, map::draft(speech), None, turn),
+            Wish::Send(channels, receivers, speech) => {
+                let receivers = receivers.into_iter().map(|id| PrincipalId(id.into())).collect();
+                self.say(channels, map::draft(speech), Some(receivers), turn);
+            }
+        }
+    }
+
+    /// One channel decides for itself; several are asked first, so that all hear it or none. SPEC [BC-3].
+    fn say(
+        &mut self,
+        channels: Vec<u32>,
+        draft: Draft,
+        receivers: Option<Vec<PrincipalId>>,
+        turn: &mut Turn,
+    ) {
+        if channels.len() > 1 {
+            self.work(Task::Check(draft, receivers), channels, turn);
+        } else {
+            self.publish(channels, &draft, receivers.as_deref(), turn);
+        }
+    }
+
+    fn publish(
+        &mut self,
+        channels: Vec<u32>,
+        draft: &Draft,
+        receivers: Option<&[PrincipalId]>,
+        turn: &mut Turn,
+    ) {
+        for (ticket, channel) in tickets().zip(&channels) {
+            let name = self.rules.aliases.name(*channel).unwrap_or_default();
+            match receivers {
+                Some(receivers) => turn.direct(ticket, &name, receivers.to_vec(), draft.clone()),
+                None => turn.publish(Some(ticket), &name, draft.clone()),
+            }
+        }
+        let task = if receivers.is_some() { Task::Send } else { Task::Broadcast };
+        self.state = State::Working(Box::new(Work::new(task, channels)));
+    }
+
+    fn work(&mut self, task: Task, channels: Vec<u32>, turn: &mut Turn) {
+        for (ticket, channel) in tickets().zip(&channels) {
+            let name = self.rules.aliases.name(*channel).unwrap_or_default();
+            match &task {
+                Task::Leave => turn.withdraw(ticket, &name),
+                Task::Check(_, receivers) => {
+                    turn.check(ticket, &name, receivers.clone().unwrap_or_default());
+                }
+                // Said by `publish`.
+                Task::Broadcast | Task::Send => {}
+            }
+        }
+        self.state = State::Working(Box::new(Work::new(task, channels)));
+    }
+
+    /// A channel has answered; the last of them completes the work.
+    fn worked(&mut self, ticket: Ticket, outcome: Result<u32, Refusal>, turn: &mut Turn) {
+        let State::Working(work) = &mut self.state else { return };
+        if !work.note(ticket, outcome) {
+            return;
+        }
+        let State::Working(work) = std::mem::replace(&mut self.state, State::Quiet) else { return };
+        if let Some(problem) = work.problem() {
+            return self.fail(&problem, turn);
+        }
+        let members = work.outcomes().filter_map(|(_, o)| o.as_ref().ok()).map(|n| u64::from(*n)).sum();
+        let Work { task, channels, .. } = *work;
+        match task {
+            Task::Leave => self.answer(http::done, turn),
+            Task::Check(draft, receivers) => self.publish(channels, &draft, receivers.as_deref(), turn),
+            Task::Broadcast | Task::Send => self.answer(|out| http::reached(members, out), turn),
+        }
+    }
+
+    fn joined(&mut self, turn: &mut Turn) {
+        if let State::Joining(joining) = &mut self.state
+            && let Some(streaming) = joining.joined(&self.rules, turn)
+        {
+            self.state = State::Streaming(streaming);
+        }
+    }
+
+    fn delivered(&mut self, delivery: &Arc<Delivery>, turn: &mut Turn) {
+        match &mut self.state {
+            State::Joining(joining) => {
+                if !joining.keep(delivery) {
+                    self.fail(&map::refused(&Refusal::Busy, Doing::Listing), turn);
+                }
+            }
+            State::Streaming(streaming) => streaming.tell(delivery, &self.rules, turn),
+            State::Quiet
+            | State::Registering
+            | State::Entering(_)
+            | State::Retiring
+            | State::Listing(_)
+            | State::Working(_) => {}
+        }
+    }
+
+    /// A channel was left: as this request asked, or because another of the sender's did.
+    fn left(&mut self, ticket: Ticket, channel: &str, turn: &mut Turn) {
+        let number = self.rules.aliases.number(channel);
+        match &mut self.state {
+            State::Working(_) => self.worked(ticket, Ok(0), turn),
+            State::Joining(joining) => joining.withdrawn(number),
+            State::Streaming(streaming) => streaming.withdrawn(number, turn),
+            State::Quiet | State::Registering | State::Entering(_) | State::Retiring | State::Listing(_) => {}
+        }
+    }
+
+    /// SPEC [LIST-1], [LIST-2]: one page is a whole answer, sorted; of several each goes out as it comes.
+    fn page(&mut self, page: &[ChannelCount], next: Option<u32>, turn: &mut Turn) {
+        let State::Listing(begun) = self.state else { return };
+        let mut numbers: Vec<u32> =
+            page.iter().filter_map(|row| self.rules.aliases.number(row.channel.as_str())).collect();
+        numbers.sort_unstable();
+        if !begun && next.is_none() {
+            self.state = State::Quiet;
+            if numbers.is_empty() {
+                let mut head = listing(204);
+                head.headers.retain(|(name, _)| *name != "Content-Type");
+                return respond(head, |_| (), turn);
+            }
+            return respond(listing(200), |out| http::channels(&numbers, out), turn);
+        }
+        if !numbers.is_empty() {
+            if !begun {
+                turn.stream(listing(200));
+            }
+            turn.text(|out| http::some_channels(!begun, &numbers, out));
+        }
+        let begun = begun || !numbers.is_empty();
+        match next {
+            Some(cursor) => {
+                self.state = State::Listing(begun);
+                turn.channels(PAGE, cursor);
+            }
+            None => {
+                self.state = State::Quiet;
+                turn.text(http::end_of_channels);
+                turn.close(CloseReason::Done);
+            }
+        }
+    }
+
+    fn refused(&mut self, ticket: Ticket, refusal: &Refusal, turn: &mut Turn) {
+        let doing = match &self.state {
+            State::Registering => Doing::Registering,
+            State::Entering(_) | State::Retiring => Doing::Entering,
+            State::Listing(false) => Doing::Listing,
+            // A list that has begun can only be cut short, which its reader notices.
+            State::Listing(true) => {
+                self.state = State::Quiet;
+                return turn.close(CloseReason::Fault);
+            }
+            State::Working(_) => return self.worked(ticket, Err(refusal.clone()), turn),
+            State::Joining(joining) => joining.asked(place(ticket)).map_or(Doing::Listing, Doing::Joining),
+            State::Quiet | State::Streaming(_) => return,
+        };
+        self.fail(&map::refused(refusal, doing), turn);
+    }
+
+    fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>), turn: &mut Turn) {
+        self.state = State::Quiet;
+        respond(answer(200, JSON), write, turn);
+    }
+
+    fn fail(&mut self, problem: &Problem, turn: &mut Turn) {
+        self.state = State::Quiet;
+        fail(problem, self.style, turn);
+    }
+}
+
+impl Conversation for Talk {
+    fn on_frame(&mut self, frame: Frame<'_>, turn: &mut Turn) {
+        match frame {
+            Frame::Request(request) => self.request(&request, turn),
+            // Not roads that lead here.
+            Frame::Text(_)
+            | Frame::Binary(_)
+            | Frame::Stream(_)
+            | Frame::Multipart(_)
+            | Frame::Datagram(_) => {}
+        }
+    }
+
+    fn on_event(&mut self, event: Event<'_>, turn: &mut Turn) {
+        match event {
+            Event::Enrolled { principal, token, .. } => {
+                let id = principal.address.and_then(|a| u32::try_from(a.0).ok()).unwrap_or(0);
+                self.answer(|out| http::registered(id, token, out), turn);
+            }
+            Event::Authenticated { .. } => self.entered(turn),
+            Event::Retired { .. } => self.answer(http::done, turn),
+            Event::Checked { ticket } => self.worked(ticket, Ok(0), turn),
+            Event::Joined { .. } => self.joined(turn),
+            Event::Left { ticket, channel } => self.left(ticket, channel, turn),
+            Event::Published { ticket, members } => self.worked(ticket, Ok(members), turn),
+            Event::Channels { page, next, .. } => self.page(page, next, turn),
+            Event::Refused { ticket, refusal } => self.refused(ticket, refusal, turn),
+            Event::Deliver(delivery) => self.delivered(delivery, turn),
+            Event::Gap { missed } => match &mut self.state {
+                State::Joining(joining) => joining.missed(missed),
+                State::Streaming(streaming) => streaming.missed(missed, turn),
+                State::Quiet
+                | State::Registering
+                | State::Entering(_)
+                | State::Retiring
+                | State::Listing(_)
+                | State::Working(_) => {}
+            },
+            // Never asked for.
+            Event::Spawned { .. } | Event::LinkLost(_) | Event::NoSuchSession(_) => {}
+        }
+    }
+
+    fn on_tick(&mut self, turn: &mut Turn) {
+        if let State::Streaming(streaming) = &mut self.state {
+            streaming.tick(&self.rules, turn);
+        }
+    }
+
+    fn wake_at(&self) -> Option<Time> {
+        match &self.state {
+            State::Streaming(streaming) => streaming.due(),
+            State::Quiet
+            | State::Registering
+            | State::Entering(_)
+            | State::Retiring
+            | State::Listing(_)
+            | State::Working(_)
+            | State::Joining(_) => None,
+        }
+    }
+}
+
+fn listing(status: u16) -> Response {
+    answer(status, JSON).with("Cache-Control", "no-store")
+}
+
+fn tickets() -> impl Iterator<Item = Ticket> {
+    (FIRST..).map(Ticket)
+}
+
+/// Which of the channels a ticket stands for.
+fn place(ticket: Ticket) -> Option<usize> {
+    usize::try_from(ticket.0.checked_sub(FIRST)?).ok()
+}
