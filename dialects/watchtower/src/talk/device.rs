@@ -216,8 +216,12 @@ impl Device {
                 true
             }
             Event::Refused { ticket, .. } => {
-                turn.binary(device::failed);
-                let who = Errand::of(*ticket) == Some(Errand::Who);
+                // Messages have no ticket, and are not answered.
+                let errand = Errand::of(*ticket);
+                if errand.is_some() {
+                    turn.binary(device::failed);
+                }
+                let who = errand == Some(Errand::Who);
                 if who {
                     (self.asked, self.token) = (Asked::Nothing, None);
                 }
