@@ -7,6 +7,7 @@ use crate::exposition::Samples;
 use crate::view::Snapshot;
 use model::CloseReason;
 use node::counters::{BOUNDS, DIALECTS, RULES, STATUSES};
+use node::hooks::{HookCounts, OUTCOMES};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
@@ -201,6 +202,38 @@ pub static FAMILIES: &[Family] = &[
     counter("chappe_reads_total", "Reads from connections.", |s, out| out.plain(s.counters.reads)),
     counter("chappe_writes_total", "Writes to connections.", |s, out| out.plain(s.counters.writes)),
     counter("chappe_wakes_total", "Times that a shard woke another.", |s, out| out.plain(s.counters.wakes)),
+    gauge("chappe_hooks", "Callbacks open; `GET /hooks` lists them.", |s, out| {
+        out.plain(s.view.exchange.hooks.as_ref().map_or(0, node::Hooks::len));
+    }),
+    counter("chappe_hooks_opened_total", "Callbacks that were opened.", |s, out| {
+        hooks(s, |c| out.plain(c.opened.load(Ordering::Relaxed)));
+    }),
+    counter(
+        "chappe_hooks_given_up_total",
+        "Callbacks that were given up, as too many POSTs failed.",
+        |s, out| {
+            hooks(s, |c| out.plain(c.given_up.load(Ordering::Relaxed)));
+        },
+    ),
+    counter("chappe_hook_posts_total", "POSTs to callbacks that ended.", |s, out| {
+        hooks(s, |c| {
+            let counted = OUTCOMES.iter().zip(&c.outcomes);
+            counted.for_each(|(word, n)| out.labelled("outcome", word, n.load(Ordering::Relaxed)));
+        });
+    })
+    .by("outcome", "how; `forbidden` is an address that callbacks may not lead to"),
+    counter(
+        "chappe_hook_messages_missed_total",
+        "Messages that were never posted: too many waited, or too long, or their callback ended.",
+        |s, out| hooks(s, |c| out.plain(c.missed.load(Ordering::Relaxed))),
+    ),
+    gauge("chappe_hook_queued_messages", "Messages that wait to be posted.", |s, out| {
+        hooks(s, |c| out.plain(c.queued.load(Ordering::Relaxed)));
+    }),
+    gauge("chappe_hook_queued_bytes", "Bytes of messages that wait to be posted.", |s, out| {
+        hooks(s, |c| out.plain(c.queued_bytes.load(Ordering::Relaxed)));
+    })
+    .in_unit("bytes"),
     counter("chappe_log_lines_dropped_total", "Lines of the log that could not be written.", |s, out| {
         out.plain(s.view.log.dropped.load(Ordering::Relaxed));
     }),
@@ -254,6 +287,13 @@ fn closed(s: &Snapshot<'_>, out: &mut Samples<'_>) {
     }
 }
 
+/// Nothing where nobody posts.
+fn hooks(s: &Snapshot<'_>, mut see: impl FnMut(&HookCounts)) {
+    if let Some(hooks) = &s.view.exchange.hooks {
+        see(hooks.counts());
+    }
+}
+
 fn rejections(s: &Snapshot<'_>, out: &mut Samples<'_>) {
     for (status, n) in STATUSES.iter().zip(s.counters.problems) {
         match status {
@@ -284,9 +324,10 @@ pub fn page() -> String {
     let rules = RULES.map(|r| format!("`{r}`"));
     let _infallible = write!(
         out,
-        "\n## Values of labels\n\n* `reason`: {}\n* `rule`: {}\n\n## Buckets\n\nUp to {}; and beyond.\n{DISTANCE}",
+        "\n## Values of labels\n\n* `reason`: {}\n* `rule`: {}\n* `outcome`: {}\n\n## Buckets\n\nUp to {}; and beyond.\n{DISTANCE}",
         list(reasons.to_vec()),
         list(rules.to_vec()),
+        list(OUTCOMES.map(|o| format!("`{o}`")).to_vec()),
         list(micros.to_vec()),
     );
     out

@@ -12,12 +12,15 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use node::hooks::HookView;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 const SERVED: &str = "\
 served here:
   GET /metrics  what the server counts, for Prometheus (OpenMetrics if asked for with Accept)
+  GET /hooks    the callbacks that are open, as JSON: at most 1,000, those first that fail most
   GET /healthz  200 while the process lives
   GET /readyz   200 while it takes clients, 503 once it is stopping
 ";
@@ -26,6 +29,7 @@ served here:
 pub(crate) fn routes(view: &Arc<View>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
+        .route("/hooks", get(hooks))
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(readiness))
         .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n") })
@@ -39,6 +43,27 @@ async fn metrics(State(view): State<Arc<View>>, headers: HeaderMap) -> Response 
     let format = Format::accepted(&accept.join(","));
     let text = exposition::write(&view.snapshot(), format);
     ([(CONTENT_TYPE, format.content_type())], text).into_response()
+}
+
+/// Nothing of a URL but host and port: paths and queries often hold secrets.
+async fn hooks(State(view): State<Arc<View>>) -> Response {
+    let listed = view.exchange.hooks.as_ref().map(|hooks| (hooks.len(), hooks.list())).unwrap_or_default();
+    let list: Vec<_> = listed.1.iter().map(shown_hook).collect();
+    let body = json!({ "open": listed.0, "hooks": list }).to_string();
+    ([(CONTENT_TYPE, "application/json")], body + "\n").into_response()
+}
+
+fn shown_hook(hook: &HookView) -> Value {
+    json!({
+        "target": hook.target,
+        "queued": hook.queued,
+        "queued_bytes": hook.queued_bytes,
+        "delivered": hook.delivered,
+        "failed": hook.failed,
+        "failures_in_a_row": hook.failures,
+        "missed": hook.missed,
+        "last_failure": hook.last_failure.map(|why| why.to_string()),
+    })
 }
 
 async fn readiness(State(view): State<Arc<View>>) -> (StatusCode, &'static str) {

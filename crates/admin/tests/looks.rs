@@ -30,6 +30,7 @@ fn stage(token: Option<&str>, bounds: Bounds) -> Stage {
         assigned: Vec::new(),
         authority: Box::new(StaticTokens::new(Vec::new(), None)),
         backplane: Box::new(Alone),
+        hooks: None,
         began: Now::default(),
     }));
     let view = Arc::new(View {

@@ -21,8 +21,8 @@ mod wheel;
 
 pub use door::{Door, Doors};
 pub use gate::{Gate, Origins};
+pub use model::Network;
 pub use net::{Net, Port};
-pub use proxy::Network;
 pub use rules::{Rulebook, Rules};
 pub use shard::{Shard, Wiring};
 pub use strangers::Strangers;

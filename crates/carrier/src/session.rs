@@ -5,7 +5,7 @@ use crate::strangers::Budget;
 use dialect::{Conversation, Turn};
 use hub::{Allowance, Lane};
 use model::{Principal, SessionId, Ticket, Time};
-use node::VHost;
+use node::{Hook, VHost};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) hearing: Option<Lane>,
     /// What it waits for; most sessions wait for nothing.
     pub(crate) waits: Option<Box<Waits>>,
+    /// Where it posts; most sessions post nowhere.
+    pub(crate) hook: Option<Hook>,
     /// The link that deliveries in a form are written to.
     pub(crate) hearing_on: u32,
     /// The time for which the wheel has its timer.
@@ -59,6 +61,7 @@ impl Session {
             other_links: Vec::new(),
             hearing: None,
             waits: None,
+            hook: None,
             hearing_on: NONE,
             timer: None,
             outlives: false,

@@ -1,5 +1,6 @@
 //! What a conversation is told. `match` over [`Event`] has no wildcard: a new event is a decision for each dialect.
 
+use crate::hook::HookEnd;
 use model::{ChannelName, Delivery, LinkId, Position, Principal, Refusal, SessionId, Ticket};
 use std::sync::Arc;
 
@@ -103,4 +104,14 @@ pub enum Event<'a> {
     LinkLost(LinkId),
     /// The session that this link was to be handed to does not exist (any more).
     NoSuchSession(SessionId),
+    /// The session's hook is open: what it posts, and hears in a form from now on, goes there.
+    HookOpened {
+        /// Of the command.
+        ticket: Ticket,
+    },
+    /// The session's hook has been given up; what had not been posted is lost.
+    HookClosed {
+        /// Why.
+        why: HookEnd,
+    },
 }

@@ -8,12 +8,14 @@ pub mod frame;
 pub mod knock;
 pub mod turn;
 pub mod event;
+pub mod hook;
 pub mod percent;
 pub mod json;
 pub mod settings;
 
 pub use event::{ChannelCount, Event};
 pub use frame::{Frame, Header, Request};
+pub use hook::{HookEnd, HookPlan};
 pub use knock::{Knock, Welcome};
 pub use turn::{Command, Effect, Hearing, Response, Span, Turn, Words};
 

@@ -3,7 +3,7 @@
 //! A turn keeps the words of its effects in one buffer ([`Words`]) that is used again for the next turn, so that
 //! ordinary turns allocate nothing.
 
-use crate::Conversation;
+use crate::{Conversation, HookPlan};
 use model::{CloseReason, Draft, Form, Grant, LinkId, Now, Position, PrincipalId, SessionId, Ticket, Unit};
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -129,6 +129,11 @@ pub enum Command {
         /// before the answer, and so do its commands.
         conversation: Box<dyn Conversation>,
     },
+    /// Open a hook for this session, in the place of the one it may have. It closes with the session.
+    OpenHook {
+        /// Where, and with what words.
+        plan: Box<HookPlan>,
+    },
 }
 
 impl fmt::Debug for dyn Conversation {
@@ -140,7 +145,8 @@ impl fmt::Debug for dyn Conversation {
 /// How a session hears what is delivered to it.
 #[derive(Clone, Copy, Debug)]
 pub enum Hearing {
-    /// In this form, written to its newest link without a call into the conversation.
+    /// In this form, written to its newest link, or posted to its hook when it has none, without a call into the
+    /// conversation.
     Form(&'static Form),
     /// By [`crate::Event::Deliver`].
     Events,
@@ -204,6 +210,11 @@ pub enum Effect {
         link: Option<LinkId>,
         /// The subprotocol chosen from those offered.
         protocol: Option<&'static str>,
+    },
+    /// Post to the session's hook; without an open one to nobody.
+    Post {
+        /// What.
+        body: Span,
     },
     /// How to hear from now on. Until then the session hears no broadcasts.
     Hear(Hearing),
@@ -358,6 +369,17 @@ impl Turn {
     /// Starts a session without a link.
     pub fn spawn(&mut self, ticket: Ticket, conversation: Box<dyn Conversation>) {
         self.command(Some(ticket), Command::Spawn { conversation });
+    }
+
+    /// Asks for a hook. See [`Command::OpenHook`].
+    pub fn open_hook(&mut self, ticket: Ticket, plan: HookPlan) {
+        self.command(Some(ticket), Command::OpenHook { plan: Box::new(plan) });
+    }
+
+    /// Posts a body, written by `write`, to the session's hook.
+    pub fn post(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let body = self.words.write(write);
+        self.effects.push_back(Effect::Post { body });
     }
 
     /// Reads nothing further until [`Turn::resume`].

@@ -75,6 +75,8 @@ pub enum Framing {
     Chunk,
     /// As it is: a datagram, or the body of a response that ends with its connection.
     Bare,
+    /// The body of a POST: the units of a message, one after the other.
+    Post,
 }
 
 /// A form filled in: the bytes for the wire, or the news that encoding it panicked.

@@ -10,6 +10,7 @@ pub mod grant;
 pub mod reason;
 pub mod limits;
 pub mod id;
+pub mod network;
 pub mod time;
 
 pub use delivery::{Delivery, Form, FormBytes, Framing, Parts, Unit};
@@ -18,5 +19,6 @@ pub use id::{LinkId, SessionId, Ticket};
 pub use limits::{Limits, SlowPolicy};
 pub use message::{Draft, Kind, Message, Payload, Position, Publisher, Verbatim};
 pub use name::{ChannelName, NameError, VHostName};
+pub use network::Network;
 pub use reason::{CloseReason, Refusal};
 pub use time::{Now, Time};

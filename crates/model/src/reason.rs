@@ -102,6 +102,8 @@ pub enum Refusal {
     },
     /// The session has joined a channel, and its membership counts for its principal: it cannot change whom it acts for.
     HasJoined,
+    /// The hook cannot be opened.
+    BadHook(Box<str>),
     /// The server could not take it in time; it may be tried again.
     Busy,
     /// The server is stopping.
@@ -124,6 +126,7 @@ impl fmt::Display for Refusal {
             Self::TooManyEnrolments { max } => write!(f, "{max} principals may be enrolled, and are"),
             Self::TooManySessions { max } => write!(f, "{max} sessions may act for this principal, and do"),
             Self::HasJoined => f.write_str("this session has joined a channel; it must leave it first"),
+            Self::BadHook(words) => f.write_str(words),
             Self::Busy => f.write_str("the server is busy; try again"),
             Self::Draining => f.write_str("the server is stopping"),
         }

@@ -33,6 +33,11 @@ impl Control {
         drop(self.handle.spawn(task));
     }
 
+    /// For those who run tasks on the thread from other threads.
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// Calls `f` where tokio's sockets and signals can be made.
     pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
         let _guard = self.handle.enter();

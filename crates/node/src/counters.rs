@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 pub const DIALECTS: usize = 16;
 
 /// Why commands were refused, in the order of their counts.
-pub const RULES: [&str; 15] = [
+pub const RULES: [&str; 16] = [
     "not_granted",
     "assigned",
     "bad_token",
@@ -26,6 +26,7 @@ pub const RULES: [&str; 15] = [
     "too_many_enrolments",
     "too_many_sessions",
     "has_joined",
+    "bad_hook",
 ];
 
 /// The statuses that refused requests are counted by; every other is in the last place.
@@ -55,6 +56,7 @@ fn rule(refusal: &Refusal) -> usize {
         Refusal::TooManyEnrolments { .. } => 12,
         Refusal::TooManySessions { .. } => 13,
         Refusal::HasJoined => 14,
+        Refusal::BadHook(_) => 15,
     }
 }
 
@@ -346,6 +348,7 @@ mod tests {
             Refusal::TooManyEnrolments { max: 1 },
             Refusal::TooManySessions { max: 1 },
             Refusal::HasJoined,
+            Refusal::BadHook("why".into()),
         ];
         let mut c = Counters::default();
         all.iter().for_each(|r| c.refuse(r));

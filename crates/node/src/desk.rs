@@ -10,8 +10,9 @@ mod enrolled;
 use crate::authority::{Reply, Verdict};
 use crate::counters::Counters;
 use crate::exchange::{Channel, Exchange, Receipt, VHost, message};
+use crate::hooks::Owner;
 use crate::inbox::{Answer, Entry, Fence};
-use dialect::{Command, Span, Words};
+use dialect::{Command, HookPlan, Span, Words};
 use hub::{Allowance, ChannelCore, Roster};
 use model::{
     ChannelName, Delivery, Draft, Limits, Now, Position, Principal, PrincipalId, Publisher, Refusal, Right,
@@ -149,6 +150,7 @@ impl Desk {
             Command::Retire => return self.retire(caller, ticket),
             Command::Withdraw { channel } => return self.withdraw(caller, ticket, channel, words),
             Command::Check { channel, who } => self.check(caller, ticket, words.text(channel), &who),
+            Command::OpenHook { plan } => return self.open_hook(caller, ticket, &plan),
             // The carrier starts sessions; it does not pass this on.
             Command::Spawn { .. } => Ok(()),
         };
@@ -184,6 +186,25 @@ impl Desk {
                 Applied::Done
             }
             Verdict::Later => Applied::Waiting(ticket),
+        }
+    }
+
+    fn open_hook(&mut self, caller: &Caller<'_>, ticket: Option<Ticket>, plan: &HookPlan) -> Applied {
+        let (ticket, session) = (ticket.unwrap_or(NO_TICKET), caller.session);
+        let owner = Owner::of(caller.vhost.index, caller.principal);
+        let exchange = Arc::clone(&self.exchange);
+        let tell = move |news| {
+            exchange
+                .push_and_wake(session.shard, Entry::Answer { session, ticket, answer: Answer::Hook(news) });
+        };
+        let none = || Err(Refusal::BadHook("this server posts to nobody".into()));
+        let asked = self.exchange.hooks.as_ref().map_or_else(none, |h| h.open(plan, owner, Box::new(tell)));
+        match asked {
+            Ok(()) => Applied::Waiting(ticket),
+            Err(refusal) => {
+                self.refuse(session, Some(ticket), refusal);
+                Applied::Done
+            }
         }
     }
 

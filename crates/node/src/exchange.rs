@@ -7,6 +7,7 @@
 use crate::authority::Authority;
 use crate::counters::Totals;
 use crate::enrolment::Enrolments;
+use crate::hooks::Hooks;
 use crate::inbox::{Answer, Done, Entry, Errand, Fence, Inbox, Run, Then};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use backplane::Backplane;
@@ -119,6 +120,8 @@ pub struct Plan {
     pub authority: Box<dyn Authority>,
     /// The way to other nodes.
     pub backplane: Box<dyn Backplane>,
+    /// Who posts to the URLs that peers give; `None`: nobody does.
+    pub hooks: Option<Hooks>,
     /// What the clocks said when the node began; makes epochs differ between restarts.
     pub began: Now,
 }
@@ -133,6 +136,8 @@ pub struct Exchange {
     pub draining: AtomicBool,
     /// Connections open on all shards.
     pub connections: AtomicUsize,
+    /// Who posts to the URLs that peers give.
+    pub hooks: Option<Hooks>,
     pub(crate) authority: Box<dyn Authority>,
     pub(crate) enrolments: Enrolments,
     vhosts: Vec<Arc<VHost>>,
@@ -182,6 +187,7 @@ impl Exchange {
             totals: Totals::new(plan.shards),
             draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            hooks: plan.hooks,
             authority: plan.authority,
             enrolments: Enrolments::default(),
             policies: plan.policies,

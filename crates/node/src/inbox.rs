@@ -4,6 +4,7 @@
 //! LOCK: an inbox is pushed to under a channel's lock, and nothing is locked under an inbox's.
 
 use crate::enrolment::Proof;
+use crate::hooks::News;
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 use dialect::ChannelCount;
 use model::{ChannelName, Delivery, Limits, Position, Principal, PrincipalId, Refusal, SessionId, Ticket};
@@ -91,6 +92,8 @@ pub enum Answer {
         /// Where the next begins.
         next: Option<u32>,
     },
+    /// What has become of a hook that was asked for.
+    Hook(News),
     /// No.
     Refused(Refusal),
 }

@@ -11,6 +11,7 @@ pub mod enrolment;
 pub mod clock;
 pub mod control;
 pub mod counters;
+pub mod hooks;
 mod sync;
 
 pub use authority::{Authority, Reply, StaticTokens, Token, Verdict};
@@ -20,4 +21,5 @@ pub use counters::{Counters, Histogram, LogCounts, Totals};
 pub use desk::{Applied, Caller, Desk};
 pub use enrolment::Proof;
 pub use exchange::{Channel, ChannelPolicy, Exchange, VHost};
+pub use hooks::{Hook, Hooks};
 pub use inbox::{Answer, Entry, Errand, Fence, Inbox, Run, Then};

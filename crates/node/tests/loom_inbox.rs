@@ -33,6 +33,7 @@ use inbox::{Entry, Fence};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use model::{Draft, Grant, Limits, Now, Payload, Principal, SessionId, Ticket, VHostName};
+use node::hooks;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -81,6 +82,7 @@ fn stage(shards: u16, limits: Limits) -> (Arc<Exchange>, Vec<Arc<Bell>>) {
         assigned: Vec::new(),
         authority: Box::new(authority::StaticTokens::default()),
         backplane: Box::new(backplane::Alone),
+        hooks: None,
         began: Now::default(),
     }));
     let bells: Vec<_> = (0..shards).map(|_| Arc::new(Bell::default())).collect();

@@ -47,6 +47,8 @@ dialect::section! {
         /// Patterns of channels that nobody may join or publish to without a grant that names the pattern.
         #[key(default = "none", example = "[\"user(*)\"]")]
         pub assigned: Vec<String>,
+        /// Callbacks: URLs that clients give, and that messages are posted to.
+        pub hooks: Hooks,
         /// What each dialect wants to know.
         pub dialect: Dialects,
         /// What holds for WebSockets of every dialect.
@@ -67,6 +69,61 @@ dialect::section! {
     pub struct WebSocket {
         /// Whether messages are compressed for clients that offer it (permessage-deflate, RFC 7692).
         pub deflate: bool,
+    }
+}
+
+dialect::section! {
+    /// Callbacks: URLs that clients give, and that messages are posted to.
+    #[derive(Default)]
+    pub struct Hooks {
+        /// Whether they may lead to this machine and to private networks. Never to link-local addresses and to those where
+        /// clouds tell machines their secrets, unless `allow` names them.
+        #[key(default = "`true` while only this machine can reach the server")]
+        pub private: Option<bool>,
+        /// Addresses, networks and host names they may lead to, whatever those are.
+        #[key(default = "none", example = "[\"10.1.2.0/24\", \"ci.internal\"]")]
+        pub allow: Vec<String>,
+        /// Whether a receiver has to prove that it wants to be one, before its callback is opened.
+        #[key(default = "`false`")]
+        pub challenge: bool,
+        /// What signs each POST after Standard Webhooks: `whsec_` and base64, or text of at least 24 bytes.
+        pub secret: Option<Secret>,
+        /// A file that holds the secret on its first line.
+        #[key(example = "\"/etc/chappe/hooks.secret\"")]
+        pub secret_file: Option<PathBuf>,
+        /// Certificates of authorities that receivers' TLS is trusted by besides the public ones, as a PEM file.
+        #[key(default = "none", example = "\"/etc/chappe/our-ca.pem\"")]
+        pub ca: Option<PathBuf>,
+        /// Time for one POST, until its answer.
+        #[key(unit = Unit::Seconds)]
+        pub timeout: Option<u64>,
+        /// How old a message may become before it is given up.
+        #[key(unit = Unit::Seconds)]
+        pub max_age: Option<u64>,
+        /// The longest pause after a first failure; each that follows doubles it.
+        #[key(unit = Unit::Seconds)]
+        pub backoff: Option<u64>,
+        /// The longest pause at all.
+        #[key(unit = Unit::Seconds)]
+        pub backoff_max: Option<u64>,
+        /// POSTs in a row that may fail; then the callback is given up.
+        pub failures: Option<u32>,
+        /// Messages that may wait for one callback; past it the oldest go, and the next POST says how many.
+        pub queue_messages: Option<usize>,
+        /// Bytes that may wait for one callback; at least two messages.
+        #[key(unit = Unit::Bytes)]
+        pub queue_bytes: Option<usize>,
+        /// Bytes that may wait for all callbacks together.
+        #[key(unit = Unit::Bytes)]
+        pub memory: Option<usize>,
+        /// POSTs under way at once; a quarter of the places are for receivers that are new, slow or failing.
+        pub concurrency: Option<usize>,
+        /// Callbacks open at once.
+        pub open: Option<usize>,
+        /// Callbacks at one host.
+        pub per_host: Option<usize>,
+        /// Callbacks of one client; those that nobody can tell apart are one together.
+        pub per_principal: Option<usize>,
     }
 }
 

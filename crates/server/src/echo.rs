@@ -130,7 +130,9 @@ impl Conversation for Talk {
             | Event::Retired { .. }
             | Event::Checked { .. }
             | Event::LinkLost(_)
-            | Event::NoSuchSession(_) => {}
+            | Event::NoSuchSession(_)
+            | Event::HookOpened { .. }
+            | Event::HookClosed { .. } => {}
         }
     }
 }

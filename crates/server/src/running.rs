@@ -14,7 +14,8 @@ use carrier::{Doors, Rules, Shard};
 use dialect::{Dialect, Road};
 use model::{CloseReason, VHostName};
 use node::exchange::Plan;
-use node::{Clock, Control, Exchange, StaticTokens};
+use node::hooks::SystemResolver;
+use node::{Clock, Control, Exchange, Hooks, StaticTokens};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -199,7 +200,8 @@ pub(crate) fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) ->
     let control = Control::start()?;
     let look = settings.admin.clone().map_or(Ok(None), |admin| Look::open(admin, &control))?;
     let (posture, insecure) = (settings.posture, settings.open);
-    let exchange = Arc::new(Exchange::new(plan(settings, &authority, clock)));
+    let hooks = Hooks::start(&control, settings.hooks.clone(), Box::new(SystemResolver::default()), clock);
+    let exchange = Arc::new(Exchange::new(plan(settings, &authority, hooks, clock)));
     let ports = open.iter().zip(spoken).filter_map(|(o, own)| {
         let vhost = exchange.vhost(&o.listener.vhost).map(Arc::clone)?;
         Some(PortPlan { vhost, speak: own.map_or(Speak::Http, |dialect| Speak::Own { dialect }) })
@@ -296,7 +298,7 @@ fn run(shard: Shard<Os>) -> io::Result<()> {
     ended
 }
 
-fn plan(settings: Settings, authority: &Arc<StaticTokens>, clock: Clock) -> Plan {
+fn plan(settings: Settings, authority: &Arc<StaticTokens>, hooks: Hooks, clock: Clock) -> Plan {
     let mut vhosts: Vec<VHostName> = settings.listeners.into_iter().map(|l| l.vhost).collect();
     vhosts.sort();
     vhosts.dedup();
@@ -309,6 +311,7 @@ fn plan(settings: Settings, authority: &Arc<StaticTokens>, clock: Clock) -> Plan
         assigned: settings.assigned,
         authority: Box::new(Arc::clone(authority)),
         backplane: Box::new(Alone),
+        hooks: Some(hooks),
         began: clock.now(),
     }
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod changes;
 mod effective;
+mod hooks;
 mod places;
 mod watchtower;
 mod who;
@@ -13,6 +14,7 @@ use crate::config::{self, Config, Dialects, Problem, Problems};
 use crate::log;
 use carrier::{Gate, Network};
 use model::{Limits, Pattern, Principal, SlowPolicy, VHostName};
+use node::hooks::HookSettings;
 use node::{ChannelPolicy, Token};
 use std::fmt;
 use std::net::SocketAddr;
@@ -113,6 +115,8 @@ pub struct Settings {
     pub policies: Vec<ChannelPolicy>,
     /// Channels that the server assigns.
     pub assigned: Vec<Pattern>,
+    /// How callbacks are served.
+    pub hooks: HookSettings,
     /// What each dialect wants to know.
     pub dialects: Dialects,
     /// Whether WebSocket messages are compressed for clients that offer it.
@@ -161,11 +165,16 @@ impl Settings {
         dialects.watchtower =
             watchtower::watchtower(&config.dialect.watchtower, posture, anonymous.as_deref(), &mut problems);
         watchtower::listeners(&config.listener, &dialects.watchtower, &mut problems);
+        let limits = bounds::limits(&config.limits, posture, &mut problems);
+        let Some(hooks) = hooks::hooks(&config.hooks, posture, &limits, &mut problems) else {
+            return Err(problems);
+        };
         let mut settings = Self {
             posture,
             open: exposed && !authenticates,
             shards: shards(config.shards, &mut problems),
-            limits: bounds::limits(&config.limits, posture, &mut problems),
+            limits,
+            hooks,
             listeners,
             tokens: who::tokens(&config.auth.token, &mut problems),
             anonymous: anonymous.map(|grants| Arc::new(Principal::anonymous(grants))),

@@ -9,7 +9,7 @@ use carrier::{Doors, Gate, Network, Rules, Shard};
 use dialect::Dialect;
 use model::{Grant, Limits, Pattern, Principal, VHostName};
 use node::exchange::Plan;
-use node::{Authority, ChannelPolicy, Exchange, StaticTokens};
+use node::{Authority, ChannelPolicy, Exchange, Hooks, StaticTokens};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub struct Blueprint {
     pub proxies: Vec<Network>,
     /// Whether WebSocket messages are compressed for those who offer it.
     pub deflate: bool,
+    /// Who posts to the URLs that peers give, in the world outside.
+    pub hooks: Option<Hooks>,
     /// The ports after port 0, which speaks HTTP: kind, and the dialect's place in the registry.
     pub own_ports: Vec<(Port, u8)>,
 }
@@ -51,6 +53,7 @@ impl Blueprint {
             dialects,
             proxies: Vec::new(),
             deflate: false,
+            hooks: None,
             own_ports: Vec::new(),
         }
     }
@@ -90,6 +93,7 @@ impl House {
             assigned: plan.assigned,
             authority: plan.authority,
             backplane: Box::new(Alone),
+            hooks: plan.hooks,
             began: sim.now(),
         }));
         let vhost = exchange.vhost(&VHostName::root()).map(Arc::clone);

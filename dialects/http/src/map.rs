@@ -316,7 +316,7 @@ pub fn refused(refusal: &Refusal, about: Option<&str>, shown: Shown) -> Problem 
             Shown::Token => problem(403),
             Shown::Nothing => problem(401).with("WWW-Authenticate", "Bearer"),
         },
-        Refusal::BadName(_) => problem(400),
+        Refusal::BadName(_) | Refusal::BadHook(_) => problem(400),
         Refusal::TooManyChannels { .. } | Refusal::NotMember => problem(403),
         Refusal::UnknownPrincipal => problem(404),
         Refusal::NotJoined | Refusal::HasJoined => problem(409),
@@ -342,7 +342,8 @@ pub fn refused_on_socket(refusal: &Refusal) -> (CloseReason, u16) {
         | Refusal::NotJoined
         | Refusal::NotMember
         | Refusal::UnknownPrincipal
-        | Refusal::HasJoined => (CloseReason::Unauthorized, 1008),
+        | Refusal::HasJoined
+        | Refusal::BadHook(_) => (CloseReason::Unauthorized, 1008),
         Refusal::TooBig { .. } => (CloseReason::TooBig, 1009),
         Refusal::TooFast => (CloseReason::Fault, 1008),
         Refusal::Busy | Refusal::TooManyEnrolments { .. } | Refusal::TooManySessions { .. } => {

@@ -81,7 +81,7 @@ pub fn units(message: &Message, mut each: impl FnMut(&[u8])) {
 pub fn status(refusal: &Refusal) -> (u16, &'static str) {
     match refusal {
         Refusal::BadToken | Refusal::NotGranted { .. } | Refusal::Assigned => (401, "Unauthorized"),
-        Refusal::BadName(_) | Refusal::TooBig { .. } => (400, "Bad Request"),
+        Refusal::BadName(_) | Refusal::TooBig { .. } | Refusal::BadHook(_) => (400, "Bad Request"),
         Refusal::TooManyChannels { .. }
         | Refusal::NotJoined
         | Refusal::NotMember

@@ -109,7 +109,9 @@ impl Conversation for Talk {
             | Event::Retired { .. }
             | Event::Checked { .. }
             | Event::LinkLost(_)
-            | Event::NoSuchSession(_) => {}
+            | Event::NoSuchSession(_)
+            | Event::HookOpened { .. }
+            | Event::HookClosed { .. } => {}
         }
     }
 }

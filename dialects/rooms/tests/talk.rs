@@ -81,7 +81,8 @@ impl Stage {
                 | Command::ActAs { .. }
                 | Command::Retire
                 | Command::Withdraw { .. }
-                | Command::Check { .. } => "?".to_owned(),
+                | Command::Check { .. }
+                | Command::OpenHook { .. } => "?".to_owned(),
             },
             other => format!("{other:?}"),
         };

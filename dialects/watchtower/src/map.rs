@@ -172,11 +172,15 @@ pub fn refused(refusal: &Refusal, doing: Doing) -> Problem {
         Refusal::NotMember => Problem::new(400, of(http::UNJOINED)),
         Refusal::NotJoined => Problem::new(400, of(http::BAD_RECEIVER)),
         Refusal::BadName(_) => Problem::new(400, detail),
+        Refusal::BadHook(why) => Problem::new(400, format!("{}: {why}", http::BAD_CALLBACK)),
         Refusal::NotGranted { .. } | Refusal::Assigned | Refusal::TooManyChannels { .. } => {
             Problem::new(403, detail)
         }
         Refusal::HasJoined => Problem::new(409, detail),
         Refusal::TooBig { .. } => Problem::new(413, detail),
+        Refusal::TooFast if doing == Doing::Registering => {
+            Problem::new(429, "too many registrations from this address; try again").with("Retry-After", "1")
+        }
         Refusal::TooFast => Problem::new(429, detail).with("Retry-After", "1"),
         Refusal::TooManyEnrolments { .. } | Refusal::TooManySessions { .. } => {
             Problem::new(429, detail).with("Retry-After", "60")

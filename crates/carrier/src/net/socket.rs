@@ -4,9 +4,10 @@
 
 use super::Stream;
 use super::tls::Tls;
-use crate::proxy::{self, Announced, Network};
+use crate::proxy::{self, Announced};
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
+use model::Network;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, Shutdown};
 use std::sync::Arc;

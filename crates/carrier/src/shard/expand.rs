@@ -40,7 +40,7 @@ pub(super) fn opcode(unit: Unit) -> Opcode {
 
 /// The wire bytes of a message in a form: the publisher's own words where they are the form. `None`: the encoder
 /// panicked.
-fn encode(
+pub(super) fn encode(
     form: &Form,
     framing: Framing,
     message: &Message,
@@ -64,7 +64,7 @@ fn encode(
                 *deflated += u64::from(deflater.frame(&mut out, opcode(unit), part, window_bits));
             }
             Framing::Chunk => response::chunk(&mut out, part),
-            Framing::Bare => out.extend_from_slice(part),
+            Framing::Bare | Framing::Post => out.extend_from_slice(part),
         }
     }
     Some(out.into())
@@ -121,7 +121,7 @@ impl Pen<'_> {
             Framing::WebSocket => SHARE_FROM,
             // Those that are not worth compressing.
             Framing::Deflated { .. } => WORTH_DEFLATING - 1,
-            Framing::Chunk | Framing::Bare => return None,
+            Framing::Chunk | Framing::Bare | Framing::Post => return None,
         };
         (words.bytes.len() <= most && self.form.verbatim == Some(words.dialect)).then_some(&*words.bytes)
     }
@@ -233,6 +233,7 @@ impl<N: Net> Shard<N> {
         self.handed += self.desk.roster.members(slot).len();
         let mut written = Written::default();
         let mut by_events = Vec::new();
+        let mut by_post: Vec<(&'static Form, Vec<u32>)> = Vec::new();
         let mut delivered = 0;
         for m in self.desk.roster.members(slot).iter().filter(|m| wanted(m)) {
             delivered += 1;
@@ -245,6 +246,13 @@ impl<N: Net> Shard<N> {
                 Some(stretch) => stretch,
                 None => {
                     let Some(&(form, framing)) = self.lanes.get(lane) else { continue };
+                    if framing == Framing::Post {
+                        match by_post.iter_mut().find(|(f, _)| std::ptr::eq(*f, form)) {
+                            Some((_, sessions)) => sessions.push(m.session),
+                            None => by_post.push((form, vec![m.session])),
+                        }
+                        continue;
+                    }
                     let (deflater, counters) = (&mut self.deflater, &mut self.desk.counters);
                     let mut pen = Pen { form, framing, channel: slot, policy, deflater, counters };
                     let arena = &mut self.out.arena;
@@ -267,6 +275,9 @@ impl<N: Net> Shard<N> {
             for delivery in run {
                 self.converse(session, None, |c, turn| c.on_event(Event::Deliver(delivery), turn));
             }
+        }
+        for (form, sessions) in by_post {
+            self.post_run(form, &sessions, run);
         }
         self.tell_of_failures(slot);
     }
@@ -291,6 +302,9 @@ impl<N: Net> Shard<N> {
         let (Some(&(form, framing)), link) = (form, s.hearing_on) else {
             return self.converse(session, None, |c, turn| c.on_event(Event::Deliver(delivery), turn));
         };
+        if framing == Framing::Post {
+            return self.post_run(form, &[session], std::slice::from_ref(delivery));
+        }
         let (deflater, counters) = (&mut self.deflater, &mut self.desk.counters);
         let mut pen = Pen { form, framing, channel, policy, deflater, counters };
         let start = self.out.arena.end();
@@ -312,8 +326,9 @@ impl<N: Net> Shard<N> {
             let excepted = delivery.except.is_some_and(|e| e == s.id);
             let Some(lane) = s.hearing.filter(|_| s.vhost.index == vhost && !excepted) else { continue };
             let place = usize::from(lane.0).checked_sub(1);
-            let Some((&(form, framing), known)) =
-                place.and_then(|p| Some((self.lanes.get(p)?, stretches.get_mut(p)?)))
+            let Some((&(form, framing), known)) = place
+                .and_then(|p| Some((self.lanes.get(p)?, stretches.get_mut(p)?)))
+                .filter(|(lane, _)| lane.1 != Framing::Post)
             else {
                 apart.push(slot);
                 continue;

@@ -5,9 +5,10 @@ use crate::link::NONE;
 use crate::net::Net;
 use crate::session::Session;
 use crate::wheel::Timer;
+use bytes::Bytes;
 use dialect::{Command, Conversation, Effect, Event, Hearing, Turn};
 use hub::Lane;
-use model::{CloseReason, Form, LinkId, Principal, Refusal, SessionId, Ticket, Time};
+use model::{CloseReason, Form, Framing, LinkId, Principal, Refusal, SessionId, Ticket, Time};
 use node::{Applied, Caller, VHost};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -138,6 +139,11 @@ impl<N: Net> Shard<N> {
                     session.tidy();
                     self.pause_links(id.slot);
                 }
+                Effect::Post { body } => {
+                    if let Some(hook) = &session.hook {
+                        hook.post(Bytes::copy_from_slice(turn.words().bytes(body)));
+                    }
+                }
                 Effect::Outlive(outlives) => session.outlives = outlives,
                 Effect::HandOver(to) => {
                     if let Some(link) = turn.link.and_then(|l| self.link_slot(Some(l), NONE)) {
@@ -188,6 +194,7 @@ impl<N: Net> Shard<N> {
             | Effect::Command { .. }
             | Effect::Hold
             | Effect::Resume
+            | Effect::Post { .. }
             | Effect::Outlive(_)
             | Effect::HandOver(_)
             | Effect::Close { .. } => {}
@@ -271,7 +278,10 @@ impl<N: Net> Shard<N> {
         let link = session.link;
         let lane = match hearing {
             Hearing::Events => Lane(0),
-            Hearing::Form(form) => self.lane(form, link),
+            Hearing::Form(form) => {
+                let posts = link == NONE && session.hook.is_some();
+                self.lane(form, if posts { Some(Framing::Post) } else { self.framing_on(link) })
+            }
         };
         let Some(session) = self.session(id) else { return };
         session.hearing_on = link;
@@ -281,12 +291,14 @@ impl<N: Net> Shard<N> {
         self.desk.roster.set_hearing(id.slot, link, lane);
     }
 
-    /// The lane for a form on this link. A shard has room for 255; more forms than that are heard by events.
-    fn lane(&mut self, form: &'static Form, link: u32) -> Lane {
-        let Some(framing) = self.links.get(link as usize).and_then(|l| super::expand::framing(&l.speech))
-        else {
-            return Lane(0);
-        };
+    /// How deliveries are framed on a link; `None`: they cannot be written there.
+    fn framing_on(&self, link: u32) -> Option<Framing> {
+        self.links.get(link as usize).and_then(|l| super::expand::framing(&l.speech))
+    }
+
+    /// The lane for a form so framed. A shard has room for 255; more forms than that are heard by events.
+    fn lane(&mut self, form: &'static Form, framing: Option<Framing>) -> Lane {
+        let Some(framing) = framing else { return Lane(0) };
         let known = self.lanes.iter().position(|(f, g)| std::ptr::eq(*f, form) && *g == framing);
         let place = known.unwrap_or_else(|| {
             self.lanes.push((form, framing));
@@ -365,6 +377,7 @@ impl<N: Net> Shard<N> {
                 let event = Event::Spawned { ticket, session };
                 self.converse(id.slot, None, |c, t| c.on_event(event, t));
             }
+            Answer::Hook(news) => self.hear_of_hook(id, ticket, news),
             Answer::Published { members } => {
                 let event = Event::Published { ticket, members };
                 self.converse(id.slot, None, |c, t| c.on_event(event, t));

@@ -43,6 +43,7 @@ impl World {
             assigned: Vec::new(),
             authority: Box::new(StaticTokens::new(Vec::new(), Some(Arc::new(Principal::anonymous(grants))))),
             backplane: Box::new(Alone),
+            hooks: None,
             began: clock.now(),
         }));
         let vhost = exchange.vhost(&VHostName::root()).map(Arc::clone).ok_or("there is no virtual host")?;

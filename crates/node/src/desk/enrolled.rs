@@ -16,12 +16,16 @@ use std::time::Duration;
 impl Desk {
     pub(super) fn enrol(
         &mut self,
-        caller: &Caller<'_>,
+        caller: &mut Caller<'_>,
         ticket: Option<Ticket>,
         (name, grants, idle): (&'static str, Vec<Grant>, Duration),
     ) -> Result<(), Refusal> {
         if self.roster.memberships(caller.session.slot) > 0 {
             return Err(Refusal::HasJoined);
+        }
+        // It costs what a publish does, so that no address fills the register alone.
+        if !self.spend(caller) {
+            return Err(Refusal::TooFast);
         }
         let (max, now) = (self.limits.enrolments, caller.now.time);
         let wish = Wish { vhost: caller.vhost.index, name, grants, idle };

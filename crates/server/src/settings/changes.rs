@@ -51,6 +51,10 @@ pub fn changes(old: &Settings, new: &Settings) -> Changes {
     if secret(old) != secret(new) && !changes.restart.iter().any(|key| key.starts_with(of)) {
         changes.add("dialect.watchtower.secret_file");
     }
+    let of_file = |s: &Settings| s.hooks.signer.clone();
+    if of_file(old) != of_file(new) && !changes.restart.iter().any(|key| key.starts_with("hooks.secret")) {
+        changes.add("hooks.secret_file");
+    }
     changes
 }
 

@@ -2,7 +2,8 @@
 //! added to the configuration does not compile until it is here.
 
 use super::{Settings, config};
-use crate::config::{Admin, Anonymous, Config, Dialects, Limits, Listener, Token};
+use crate::config::{Admin, Anonymous, Config, Dialects, Hooks, Limits, Listener, Token};
+use node::hooks::HookSettings;
 use std::time::Duration;
 
 pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
@@ -15,6 +16,7 @@ pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
         anonymous: _,
         channel,
         assigned,
+        hooks,
         dialect,
         websocket,
         proxies,
@@ -30,6 +32,7 @@ pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
         anonymous: anonymous(settings),
         channel: channel.clone(),
         assigned: assigned.clone(),
+        hooks: hooks_of(hooks, settings),
         dialect: dialects(dialect, settings),
         websocket: *websocket,
         proxies: proxies.clone(),
@@ -77,6 +80,32 @@ fn anonymous(settings: &Settings) -> Option<Anonymous> {
     let principal = settings.anonymous.as_ref()?;
     let grants = principal.grants.iter().map(|g| format!("{} {}", g.right.word(), g.pattern)).collect();
     Some(Anonymous { grants })
+}
+
+fn hooks_of(written: &Hooks, settings: &Settings) -> Hooks {
+    let HookSettings { guard, queue, timeout, challenge, signer: _, tls: _, .. } = &settings.hooks;
+    let HookSettings { concurrency, hooks, per_host, per_principal, memory, .. } = settings.hooks;
+    let seconds = |time: Duration| Some(time.as_secs());
+    Hooks {
+        private: Some(guard.private),
+        allow: written.allow.clone(),
+        challenge: *challenge,
+        secret: written.secret.clone(),
+        secret_file: written.secret_file.clone(),
+        ca: written.ca.clone(),
+        timeout: seconds(*timeout),
+        max_age: seconds(queue.max_age),
+        backoff: seconds(queue.backoff),
+        backoff_max: seconds(queue.backoff_max),
+        failures: Some(queue.failures),
+        queue_messages: Some(queue.messages),
+        queue_bytes: Some(queue.bytes),
+        memory: Some(memory),
+        concurrency: Some(concurrency),
+        open: Some(hooks),
+        per_host: Some(per_host),
+        per_principal: Some(per_principal),
+    }
 }
 
 fn limits(limits: &model::Limits) -> Limits {

@@ -200,7 +200,8 @@ pub(super) fn admin(written: &config::Admin, problems: &mut Problems) -> Option<
         Some(text) => text.parse().ok(),
     };
     let known = problems.len();
-    let token = who::secret("admin", written.token.as_ref(), written.token_file.as_deref(), problems);
+    let token =
+        who::secret(("admin", "token"), written.token.as_ref(), written.token_file.as_deref(), problems);
     let Some(address) = address else {
         let what = format!("`{}` is no address", written.address.as_deref().unwrap_or_default());
         problems.push(Problem::new("admin.address", what, "write it as 127.0.0.1:6890, or `off`"));

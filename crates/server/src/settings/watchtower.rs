@@ -1,7 +1,6 @@
 //! What the posture decides for Watchtower, and what its section must not say.
 
-use super::who::{self, Words};
-use super::{Posture, Problem, Problems};
+use super::{Posture, Problem, Problems, who};
 use crate::config::{Listener, Speaks};
 use model::{ChannelName, Grant};
 use std::collections::BTreeMap;
@@ -17,8 +16,8 @@ pub(super) fn watchtower(
 ) -> Settings {
     let exposed = posture == Posture::Exposed;
     let known = problems.len();
-    let words = Words { path: "dialect.watchtower", token: "secret", file: "secret_file" };
-    let secret = who::secret_in(&words, written.secret.as_ref(), written.secret_file.as_deref(), problems);
+    let at = ("dialect.watchtower", "secret");
+    let secret = who::secret(at, written.secret.as_ref(), written.secret_file.as_deref(), problems);
     if exposed && secret.as_deref() == Some(LOOPBACK_SECRET) {
         let what = "everybody knows this secret, and others can reach the server";
         problems.push(Problem::new(

@@ -40,7 +40,8 @@ pub(super) fn tokens(written: &[config::Token], problems: &mut Problems) -> Vec<
         let path = format!("auth.token.{number}");
         let name = &written.name;
         let known = problems.len();
-        let secret = secret(&path, written.token.as_ref(), written.token_file.as_deref(), problems);
+        let secret =
+            secret((&path, "token"), written.token.as_ref(), written.token_file.as_deref(), problems);
         if secret.is_none() && problems.len() == known {
             let what = format!("`{name}` has no secret: `token` or `token_file` is missing");
             problems.push(Problem::new(path.clone(), what, "add `token_file = \"/etc/chappe/NAME.token\"`"));
@@ -59,46 +60,28 @@ pub(super) fn tokens(written: &[config::Token], problems: &mut Problems) -> Vec<
     all
 }
 
-/// What the keys of a secret are called.
-pub(super) struct Words<'a> {
-    /// Of the section.
-    pub(super) path: &'a str,
-    pub(super) token: &'a str,
-    pub(super) file: &'a str,
-}
-
-/// A token that is written there, or stands on the first line of a file. `None`: there is none, or it is wrong,
-/// which has been said.
+/// A secret that is written in a section under a key, or stands on the first line of the file that `<key>_file` names.
+/// `None`: there is none, or it is wrong, which has been said.
 pub(super) fn secret(
-    path: &str,
-    token: Option<&config::Secret>,
+    (path, key): (&str, &str),
+    written: Option<&config::Secret>,
     file: Option<&Path>,
     problems: &mut Problems,
 ) -> Option<String> {
-    secret_in(&Words { path, token: "token", file: "token_file" }, token, file, problems)
-}
-
-/// As [`secret`], where its keys are called otherwise.
-pub(super) fn secret_in(
-    words: &Words<'_>,
-    token: Option<&config::Secret>,
-    file: Option<&Path>,
-    problems: &mut Problems,
-) -> Option<String> {
-    let path = words.path;
-    let (key, secret) = match (token, file) {
+    let of_file = format!("{key}_file");
+    let (at, secret) = match (written, file) {
         (None, None) => return None,
-        (Some(token), None) => (words.token, Ok(token.reveal().to_owned())),
-        (None, Some(file)) => (words.file, first_line(file)),
+        (Some(secret), None) => (key, Ok(secret.reveal().to_owned())),
+        (None, Some(file)) => (of_file.as_str(), first_line(file)),
         (Some(_), Some(_)) => {
-            let what = format!("there is a `{}` and a `{}`", words.token, words.file);
-            problems.push(Problem::new(format!("{path}.{}", words.file), what, "say one of the two"));
+            let what = format!("there is a `{key}` and a `{of_file}`");
+            problems.push(Problem::new(format!("{path}.{of_file}"), what, "say one of the two"));
             return None;
         }
     };
     let (what, fix) = match (secret, file) {
         (Ok(secret), _) if !secret.is_empty() => return Some(secret),
-        (Ok(_), None) => (format!("the {} is empty", words.token), "write a long one that nobody can guess"),
+        (Ok(_), None) => (format!("the {key} is empty"), "write a long one that nobody can guess"),
         (Ok(_), Some(file)) => {
             (format!("the first line of {} is empty", file.display()), "write the secret there")
         }
@@ -107,7 +90,7 @@ pub(super) fn secret_in(
             (format!("cannot read {}: {e}", file.display()), "name a file that this user may read")
         }
     };
-    problems.push(Problem::new(format!("{path}.{key}"), what, fix));
+    problems.push(Problem::new(format!("{path}.{at}"), what, fix));
     None
 }
 

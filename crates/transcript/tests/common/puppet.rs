@@ -4,7 +4,7 @@
 //! A script is a list of orders between `;` (`|` within the orders of another: a spawned session, a timer, a bomb).
 
 use super::stage::Stage;
-use dialect::{Conversation, Dialect, Event, Frame, Opening, Request, Response, Turn};
+use dialect::{Conversation, Dialect, Event, Frame, HookPlan, Opening, Request, Response, Turn};
 use model::{
     CloseReason, Draft, Form, Grant, Message, Parts, Payload, Principal, PrincipalId, Refusal, SessionId,
     Ticket, Time, Unit, VHostName,
@@ -107,6 +107,8 @@ struct Puppet {
     answers: bool,
     /// What to do once it acts for somebody: what followed the order to authenticate.
     admitted: String,
+    /// What to do once its hook is open: what followed the order to open one.
+    hooked: String,
     /// What to do when a session does not exist.
     otherwise: String,
     /// Where what is heard is published again.
@@ -125,6 +127,7 @@ impl Puppet {
             bombs: HashMap::new(),
             answers: false,
             admitted: String::new(),
+            hooked: String::new(),
             otherwise: String::new(),
             relay: None,
             last_words: None,
@@ -144,6 +147,10 @@ impl Puppet {
             self.obey(order, turn);
             if order.starts_with("auth") {
                 after.clone_into(&mut self.admitted);
+                return;
+            }
+            if order.starts_with("hook ") {
+                after.clone_into(&mut self.hooked);
                 return;
             }
             rest = after;
@@ -168,6 +175,10 @@ impl Puppet {
                 _ => turn.hear_events(),
             },
             "enrol" | "act" | "retire" | "withdraw" | "check" => enrolments(verb, rest, ticket, turn),
+            "hook" => {
+                turn.open_hook(ticket, HookPlan::new(rest, "text/plain").with("X-Server-Name", "Puppet"))
+            }
+            "post" => turn.post(|out| out.extend_from_slice(rest.as_bytes())),
             "list" => turn.channels(ticket, 0),
             "hold" => turn.hold(),
             "resume" => turn.resume(),
@@ -230,6 +241,13 @@ impl Puppet {
                 );
             }
             _ => turn.publish(None, channel, draft(words)),
+        }
+    }
+
+    /// Says it in a channel, where somebody may hear it who cannot be told.
+    fn relay_on(&self, what: &str, turn: &mut Turn) {
+        if let Some(channel) = &self.relay {
+            turn.publish(None, channel, Draft::new(Payload::text(what.to_owned().into())));
         }
     }
 
@@ -345,14 +363,22 @@ impl Conversation for Puppet {
                 all
             }),
             Event::Spawned { session, .. } => format!("spawned {session}"),
-            Event::Refused { refusal, .. } => format!("refused {refusal:?}"),
-            Event::Deliver(d) => {
-                if let Some(channel) = &self.relay {
-                    let words = format!("heard {}", words(&d.message));
-                    turn.publish(None, channel, Draft::new(Payload::text(words.into())));
+            Event::Refused { refusal, .. } => {
+                if self.relay.is_some() {
+                    return self.relay_on(&format!("refused: {refusal}"), turn);
                 }
+                format!("refused {refusal:?}")
+            }
+            Event::Deliver(d) => {
+                self.relay_on(&format!("heard {}", words(&d.message)), turn);
                 format!("event {} {}", place(&d.message), words(&d.message))
             }
+            Event::HookOpened { .. } => {
+                self.relay_on("hooked", turn);
+                let script = std::mem::take(&mut self.hooked);
+                return self.perform(&script, turn);
+            }
+            Event::HookClosed { why } => return self.relay_on(&format!("hook closed: {why:?}"), turn),
             Event::Gap { missed } => format!("gap {missed}"),
             Event::LinkLost(_) => "link lost".to_owned(),
             Event::NoSuchSession(id) => {

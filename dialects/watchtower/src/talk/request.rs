@@ -232,9 +232,9 @@ impl Talk {
         let members = work.outcomes().filter_map(|(_, o)| o.as_ref().ok()).map(|n| u64::from(*n)).sum();
         let Work { task, channels, .. } = *work;
         match task {
-            Task::Leave => self.answer(http::done, turn),
+            Task::Leave | Task::Send => self.answer(http::done, turn),
             Task::Check(draft, receivers) => self.publish(channels, &draft, receivers.as_deref(), turn),
-            Task::Broadcast | Task::Send => self.answer(|out| http::reached(members, out), turn),
+            Task::Broadcast => self.answer(|out| http::reached(members, out), turn),
         }
     }
 
@@ -376,7 +376,11 @@ impl Conversation for Talk {
                 | State::Working(_) => {}
             },
             // Never asked for.
-            Event::Spawned { .. } | Event::LinkLost(_) | Event::NoSuchSession(_) => {}
+            Event::Spawned { .. }
+            | Event::LinkLost(_)
+            | Event::NoSuchSession(_)
+            | Event::HookOpened { .. }
+            | Event::HookClosed { .. } => {}
         }
     }
 

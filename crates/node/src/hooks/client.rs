@@ -1,0 +1,293 @@
+//! One hook's connection: HTTP/1.1, kept alive, to an address that was judged at the moment of connecting.
+//!
+//! Follows no redirect, reads little of an answer and believes nothing in it but the status. Knows no queue.
+
+use super::Shared;
+use super::queue::Post;
+use super::target::Target;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use ring::rand::{SecureRandom, SystemRandom};
+use rustls::pki_types::ServerName;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+const ID: HeaderName = HeaderName::from_static("webhook-id");
+const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const MISSED: HeaderName = HeaderName::from_static("x-missed");
+const CHALLENGE: HeaderName = HeaderName::from_static("x-challenge");
+
+/// Bytes of an answer's body that are read; a connection with more is given up.
+const ANSWER: usize = 64 << 10;
+/// What hyper may read ahead: an answer's head, and no more than it takes.
+const BUFFER: usize = 16 << 10;
+/// Addresses of one name that are tried.
+const ADDRESSES: usize = 4;
+
+/// Why a POST failed. Says nothing that a receiver has chosen, nor its URL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// Its name has no address.
+    Unresolved,
+    /// Its name resolves to an address that is not allowed.
+    Forbidden,
+    /// No address could be connected to.
+    Unreachable,
+    /// There was no trust.
+    Tls,
+    /// The connection ended, or what came was no answer.
+    Broken,
+    /// It did not answer in time.
+    TimedOut,
+    /// It answered with something else than success.
+    Status(u16),
+}
+
+impl Failure {
+    /// What it is counted as.
+    #[must_use]
+    pub fn outcome(self) -> usize {
+        match self {
+            Self::Status(_) => 1,
+            Self::TimedOut => 2,
+            Self::Unresolved | Self::Unreachable | Self::Tls | Self::Broken => 3,
+            Self::Forbidden => 4,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unresolved => f.write_str("its name cannot be resolved"),
+            Self::Forbidden => f.write_str("its address is not allowed"),
+            Self::Unreachable => f.write_str("it cannot be connected to"),
+            Self::Tls => f.write_str("its certificate is not trusted, or it speaks no TLS"),
+            Self::Broken => f.write_str("the connection ended without an answer"),
+            Self::TimedOut => f.write_str("it did not answer in time"),
+            Self::Status(status) => write!(f, "it answered {status}"),
+        }
+    }
+}
+
+/// A connection, and the task that moves its bytes.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Connection {
+    async fn over<I>(io: I) -> Result<Self, Failure>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, driver) = http1::Builder::new()
+            .title_case_headers(true)
+            .max_buf_size(BUFFER)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|_| Failure::Broken)?;
+        // How it ends is seen by whoever sends.
+        let driver = tokio::spawn(async move { drop(driver.await) });
+        Ok(Self { sender, driver })
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
+        self.sender.ready().await.map_err(|_| Failure::Broken)?;
+        self.sender.send_request(request).await.map_err(|_| Failure::Broken)
+    }
+}
+
+/// What posts for one hook.
+pub(crate) struct Client {
+    shared: Arc<Shared>,
+    target: Target,
+    /// Those of every POST.
+    headers: HeaderMap,
+    /// The hook's number, a part of its deliveries' ids.
+    number: u64,
+    connection: Option<Connection>,
+}
+
+impl Client {
+    /// For this hook.
+    ///
+    /// # Errors
+    /// In words: a header line that cannot be sent.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        target: Target,
+        plan: &dialect::HookPlan,
+        number: u64,
+    ) -> Result<Self, &'static str> {
+        const WRONG: &str = "a header line of the hook cannot be sent";
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, target.authority.clone());
+        headers.insert(USER_AGENT, HeaderValue::from_static("chappe"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_str(plan.content_type).map_err(|_| WRONG)?);
+        for (name, value) in &plan.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| WRONG)?;
+            headers.insert(name, HeaderValue::from_str(value).map_err(|_| WRONG)?);
+        }
+        Ok(Self { shared, target, headers, number, connection: None })
+    }
+
+    /// Posts, once.
+    pub(crate) async fn attempt(&mut self, post: &Post) -> Result<(), Failure> {
+        let id = format!("msg_{:016x}_{}_{}", self.shared.nonce, self.number, post.number);
+        let missed = (post.missed > 0).then(|| (MISSED, HeaderValue::from(post.missed)));
+        let response = self.ask(&id, &post.body, missed).await?;
+        let status = response.status();
+        self.finish(response.into_body()).await;
+        if status.is_success() { Ok(()) } else { Err(Failure::Status(status.as_u16())) }
+    }
+
+    /// Lets the receiver prove that it wants this: it has to answer with what a header says. A receiver that says back
+    /// what it is sent, which many do, says nothing here.
+    pub(crate) async fn challenge(&mut self) -> bool {
+        let mut dice = [0; 16];
+        if SystemRandom::new().fill(&mut dice).is_err() {
+            return false;
+        }
+        let word = format!("{:032x}", u128::from_ne_bytes(dice));
+        let Ok(value) = HeaderValue::from_str(&word) else { return false };
+        let id = format!("msg_{:016x}_{}_0", self.shared.nonce, self.number);
+        let Ok(response) = self.ask(&id, &Bytes::new(), Some((CHALLENGE, value))).await else { return false };
+        let accepted = response.status().is_success();
+        let said = self.finish(response.into_body()).await;
+        accepted && bool::from(said.trim_ascii().ct_eq(word.as_bytes()))
+    }
+
+    /// Ends the connection, if there is one.
+    pub(crate) fn hang_up(&mut self) {
+        self.connection = None;
+    }
+
+    /// The addresses to connect to. Each has been judged; one that is not allowed spoils them all, since who mixes
+    /// them has something in mind.
+    pub(crate) async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let Target { host, port, .. } = &self.target;
+        let found = self.shared.resolver.resolve(host, *port).await.map_err(|_| Failure::Unresolved)?;
+        let guard = &self.shared.settings.guard;
+        if !guard.trusts(host) && !found.iter().all(|address| guard.allows(address.ip())) {
+            return Err(Failure::Forbidden);
+        }
+        if found.is_empty() { Err(Failure::Unresolved) } else { Ok(found) }
+    }
+
+    /// One exchange, on the connection that is kept or on a new one, in time. A connection that was kept may have ended
+    /// without our knowing; then it is begun again, which may post twice what has one id.
+    async fn ask(
+        &mut self,
+        id: &str,
+        body: &Bytes,
+        further: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let request = self.request(id, body, further)?;
+        let kept = self.connection.take();
+        let exchange = async {
+            if let Some(mut kept) = kept
+                && !kept.sender.is_closed()
+                && let Ok(response) = kept.send(request.clone()).await
+            {
+                return Ok((kept, response));
+            }
+            let mut fresh = self.connect().await?;
+            let response = fresh.send(request).await?;
+            Ok((fresh, response))
+        };
+        let (connection, response) =
+            timeout(self.shared.settings.timeout, exchange).await.unwrap_or(Err(Failure::TimedOut))?;
+        self.connection = Some(connection);
+        Ok(response)
+    }
+
+    fn request(
+        &self,
+        id: &str,
+        body: &Bytes,
+        further: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = hyper::Method::POST;
+        *request.uri_mut() = hyper::Uri::from(self.target.path.clone());
+        let headers = request.headers_mut();
+        headers.clone_from(&self.headers);
+        let timestamp = self.shared.clock.now().wall_ms / 1000;
+        let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Failure::Broken);
+        headers.insert(ID, value(id)?);
+        headers.insert(TIMESTAMP, HeaderValue::from(timestamp));
+        if let Some(signer) = &self.shared.settings.signer {
+            headers.insert(SIGNATURE, value(&signer.sign(id, timestamp, body))?);
+        }
+        headers.extend(further);
+        Ok(request)
+    }
+
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let addresses = self.addresses().await?;
+        let tried = addresses.len().min(ADDRESSES);
+        let patience = self.shared.settings.timeout / u32::try_from(tried).unwrap_or(1).max(1);
+        let mut connected = None;
+        for address in addresses.into_iter().take(ADDRESSES) {
+            if let Ok(Ok(stream)) = timeout(patience, TcpStream::connect(address)).await {
+                connected = Some(stream);
+                break;
+            }
+        }
+        let stream = connected.ok_or(Failure::Unreachable)?;
+        stream.set_nodelay(true).map_err(|_| Failure::Unreachable)?;
+        if !self.target.tls {
+            return Connection::over(stream).await;
+        }
+        let name = ServerName::try_from(self.target.host.clone()).map_err(|_| Failure::Tls)?;
+        let connector = TlsConnector::from(Arc::clone(&self.shared.settings.tls));
+        Connection::over(connector.connect(name, stream).await.map_err(|_| Failure::Tls)?).await
+    }
+
+    /// Reads the rest of an answer, so that its connection can be used again. One that says too much, or takes its time
+    /// with it, has had its connection.
+    async fn finish(&mut self, mut body: Incoming) -> Vec<u8> {
+        let mut said = Vec::new();
+        let read = async {
+            while let Some(frame) = body.frame().await {
+                let Ok(frame) = frame else { return false };
+                if let Some(data) = frame.data_ref() {
+                    if said.len() + data.len() > ANSWER {
+                        return false;
+                    }
+                    said.extend_from_slice(data);
+                }
+            }
+            true
+        };
+        if !timeout(self.shared.settings.timeout, read).await.unwrap_or(false) {
+            self.hang_up();
+        }
+        said
+    }
+
+    /// Whether an answer says that the receiver wants no more.
+    pub(crate) fn is_farewell(failure: Failure) -> bool {
+        failure == Failure::Status(StatusCode::GONE.as_u16())
+    }
+}
