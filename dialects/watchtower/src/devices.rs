@@ -57,7 +57,8 @@ impl Devices {
         if knock.is_local {
             return Welcome::Enter;
         }
-        let Some((shown, command)) = knock.datagram.strip_prefix(b"C").and_then(|d| d.split_at_checked(COOKIE))
+        let Some((shown, command)) =
+            knock.datagram.strip_prefix(b"C").and_then(|d| d.split_at_checked(COOKIE))
         else {
             return Welcome::Ignore;
         };

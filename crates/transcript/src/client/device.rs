@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn frames_are_heard_in_words() {
-        let heard = |bytes: &[u8]| frame(bytes).map(|f| f.map(|(words, length)| (words, length == bytes.len())));
+        let heard =
+            |bytes: &[u8]| frame(bytes).map(|f| f.map(|(words, length)| (words, length == bytes.len())));
         let whole = |words: &str| Some(Ok((words.to_owned(), true)));
         assert_eq!(heard(b"A\x48\0\0\0"), whole("A 72"));
         assert_eq!(heard(b"A\x48\0\0"), None);

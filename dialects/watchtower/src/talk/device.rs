@@ -238,6 +238,8 @@ impl Device {
             | Event::Checked { .. }
             | Event::Retired { .. }
             | Event::Spawned { .. }
+            | Event::HookOpened { .. }
+            | Event::HookClosed { .. }
             | Event::Deliver(_)
             | Event::Gap { .. }
             | Event::LinkLost(_)

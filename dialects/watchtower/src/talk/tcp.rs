@@ -88,8 +88,11 @@ impl Conversation for Tcp {
                 self.take(bytes, turn);
             }
             // Nothing else comes over a bare connection.
-            Frame::Request(_) | Frame::Text(_) | Frame::Binary(_) | Frame::Multipart(_) | Frame::Datagram(_) => {
-            }
+            Frame::Request(_)
+            | Frame::Text(_)
+            | Frame::Binary(_)
+            | Frame::Multipart(_)
+            | Frame::Datagram(_) => {}
         }
     }
 

@@ -118,7 +118,11 @@ impl Conversation for Udp {
         match frame {
             Frame::Datagram(bytes) => self.take(bytes, turn),
             // Nothing else comes by this road.
-            Frame::Request(_) | Frame::Text(_) | Frame::Binary(_) | Frame::Multipart(_) | Frame::Stream(_) => {}
+            Frame::Request(_)
+            | Frame::Text(_)
+            | Frame::Binary(_)
+            | Frame::Multipart(_)
+            | Frame::Stream(_) => {}
         }
     }
 

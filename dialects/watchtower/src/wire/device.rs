@@ -310,7 +310,10 @@ mod tests {
     #[test]
     fn line_ends_are_skipped_between_commands_and_not_within() {
         assert_eq!(heard(b"\r\n\n\r").unwrap(), ["0"]);
-        assert_eq!(heard(b"J\n\n\n\n\r\r\r\r\n").unwrap(), ["Join { id: 168430090, channel: 218959117 }", "0"]);
+        assert_eq!(
+            heard(b"J\n\n\n\n\r\r\r\r\n").unwrap(),
+            ["Join { id: 168430090, channel: 218959117 }", "0"]
+        );
     }
 
     #[test]
