@@ -85,7 +85,10 @@ pub(crate) fn open(settings: &Settings, can_serve: impl Fn(Speaks) -> bool) -> R
         let address = match &listening {
             Listening::Tcp(socket) => match listener.speaks {
                 Speaks::Http => Address::Tcp(socket.local_addr()?, identities.is_some()),
-                own @ Speaks::Watchtower => Address::Own(socket.local_addr()?, Road::Tcp, own),
+                own @ Speaks::Watchtower => {
+                    os::find_the_gone(socket)?;
+                    Address::Own(socket.local_addr()?, Road::Tcp, own)
+                }
             },
             Listening::Udp(socket) => Address::Own(socket.local_addr()?, Road::Udp, listener.speaks),
             Listening::Unix(socket) => {

@@ -188,7 +188,7 @@ fn addresses_of_one_house_are_bounded_and_connections_are() {
     assert_eq!(all, 2, "{others:?} {far:?}");
 }
 
-/// SPEC [UDP-6].
+/// SPEC [UDP-4].
 #[test]
 fn what_no_datagram_can_carry_is_missed_and_counted() {
     let mut server = Server::new();

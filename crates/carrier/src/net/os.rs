@@ -9,7 +9,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use model::Network;
 use model::Now;
 use node::Clock;
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::FileTypeExt;
@@ -33,6 +33,10 @@ const LISTEN_QUEUE: i32 = 4096;
 /// first, and the other readers would wait while they are copied.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 << 10;
+
+/// After how long without a packet the system asks whether a peer is there, and how often it asks again.
+const SILENT: Duration = Duration::from_secs(120);
+const ASK_AGAIN: Duration = Duration::from_secs(20);
 
 /// Bytes of datagrams the kernel keeps while a shard does something else.
 const DATAGRAMS: usize = 1 << 20;
@@ -108,6 +112,16 @@ pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.listen(LISTEN_QUEUE)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// Lets the system ask, on connections that say nothing, whether the peer is still there: for protocols in which it may
+/// be silent for ever. Linux hands it on to those it accepts.
+///
+/// # Errors
+/// Those of the system.
+pub fn find_the_gone(listener: &std::net::TcpListener) -> io::Result<()> {
+    let asking = TcpKeepalive::new().with_time(SILENT).with_interval(ASK_AGAIN);
+    SockRef::from(listener).set_tcp_keepalive(&asking)
 }
 
 /// Binds a socket for datagrams on `address`, non-blocking.
