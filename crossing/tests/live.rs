@@ -21,3 +21,8 @@ fn rooms() {
 fn http() {
     transcript::perform_live(folder!("dialects/http"));
 }
+
+#[test]
+fn watchtower() {
+    transcript::perform_live(folder!("dialects/watchtower"));
+}
