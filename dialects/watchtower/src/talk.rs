@@ -1,9 +1,11 @@
 //! Conversations: one for each request, stream, callback and device. What they share is here.
 
+mod join;
+mod stream;
+mod callback;
+mod request;
 mod device;
 mod mailbox;
-mod request;
-mod stream;
 pub(crate) mod tcp;
 pub(crate) mod udp;
 

@@ -1,9 +1,11 @@
-//! One request and what follows from it: an answer, or a stream.
+//! One request and what follows from it: an answer, a stream, or a subscription that outlives it.
 //!
 //! Every request but the first of all acts for a sender, which is asked about before anything is done; what it wants
 //! waits in the state.
 
-use super::stream::{Joining, Streaming};
+use super::callback::{self, Called};
+use super::join::Joining;
+use super::stream::Streaming;
 use super::{JSON, Rules, answer, fail, respond};
 use crate::map::{self, Doing};
 use crate::settings::SENDER;
@@ -19,6 +21,8 @@ const ENTER: Ticket = Ticket(1);
 const PAGE: Ticket = Ticket(2);
 /// The end of a sender.
 const RETIRE: Ticket = Ticket(3);
+/// The hook of a subscription.
+const HOOK: Ticket = Ticket(4);
 /// The first of the tickets that stand for the channels of a request, in order.
 const FIRST: u64 = 16;
 
@@ -37,10 +41,21 @@ enum State {
     Listing(bool),
     /// Some channels have yet to answer.
     Working(Box<Work>),
+    /// A hook is being opened, for these channels.
+    Opening(Vec<u32>),
     /// Some channels have yet to be joined.
-    Joining(Box<Joining>),
+    Joining(Box<Joining>, Way),
     /// The answer goes on until the session ends.
     Streaming(Streaming),
+    /// It is answered, and what its channels hear is posted.
+    Called(Called),
+}
+
+/// How what is joined is to be heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Stream,
+    Callback,
 }
 
 /// Something that is done for each of some channels.
@@ -155,9 +170,12 @@ impl Talk {
             }
             Wish::Listen(channels) => {
                 let joining = Joining::begin(channels, tickets(), &self.rules, turn);
-                self.state = State::Joining(Box::new(joining));
+                self.state = State::Joining(Box::new(joining), Way::Stream);
             }
-            Wish::BeCalled { .. } => self.fail(&Problem::new(501, "callbacks are not served yet"), turn),
+            Wish::BeCalled { channels, url } => {
+                self.state = State::Opening(channels);
+                turn.open_hook(HOOK, callback::plan(&url));
+            }
             Wish::Leave(channels) => self.work(Task::Leave, channels, turn),
             Wish::Unregister => {
                 self.state = State::Retiring;
@@ -238,28 +256,48 @@ impl Talk {
         }
     }
 
-    fn joined(&mut self, turn: &mut Turn) {
-        if let State::Joining(joining) = &mut self.state
-            && let Some(streaming) = joining.joined(&self.rules, turn)
-        {
-            self.state = State::Streaming(streaming);
+    /// The receiver may be posted to: it is subscribed once every channel is joined.
+    fn opened(&mut self, turn: &mut Turn) {
+        if let State::Opening(channels) = &mut self.state {
+            let channels = std::mem::take(channels);
+            let joining = Joining::begin(channels, tickets(), &self.rules, turn);
+            self.state = State::Joining(Box::new(joining), Way::Callback);
         }
+    }
+
+    /// SPEC [ST-1], [CB-1].
+    fn joined(&mut self, turn: &mut Turn) {
+        let State::Joining(joining, _) = &mut self.state else { return };
+        if !joining.joined() {
+            return;
+        }
+        let State::Joining(joining, way) = std::mem::replace(&mut self.state, State::Quiet) else { return };
+        self.state = match way {
+            Way::Stream => State::Streaming(Streaming::begin(*joining, &self.rules, turn)),
+            Way::Callback => {
+                turn.outlive_links(true);
+                turn.respond(answer(200, JSON), http::done);
+                State::Called(Called::begin(*joining, &self.rules, turn))
+            }
+        };
     }
 
     fn delivered(&mut self, delivery: &Arc<Delivery>, turn: &mut Turn) {
         match &mut self.state {
-            State::Joining(joining) => {
+            State::Joining(joining, _) => {
                 if !joining.keep(delivery) {
                     self.fail(&map::refused(&Refusal::Busy, Doing::Listing), turn);
                 }
             }
             State::Streaming(streaming) => streaming.tell(delivery, &self.rules, turn),
+            State::Called(called) => called.tell(delivery, &self.rules, turn),
             State::Quiet
             | State::Registering
             | State::Entering(_)
             | State::Retiring
             | State::Listing(_)
-            | State::Working(_) => {}
+            | State::Working(_)
+            | State::Opening(_) => {}
         }
     }
 
@@ -268,9 +306,15 @@ impl Talk {
         let number = self.rules.aliases.number(channel);
         match &mut self.state {
             State::Working(_) => self.worked(ticket, Ok(0), turn),
-            State::Joining(joining) => joining.withdrawn(number),
+            State::Joining(joining, _) => joining.withdrawn(number),
             State::Streaming(streaming) => streaming.withdrawn(number, turn),
-            State::Quiet | State::Registering | State::Entering(_) | State::Retiring | State::Listing(_) => {}
+            State::Called(called) => called.withdrawn(number, turn),
+            State::Quiet
+            | State::Registering
+            | State::Entering(_)
+            | State::Retiring
+            | State::Listing(_)
+            | State::Opening(_) => {}
         }
     }
 
@@ -320,8 +364,9 @@ impl Talk {
                 return turn.close(CloseReason::Fault);
             }
             State::Working(_) => return self.worked(ticket, Err(refusal.clone()), turn),
-            State::Joining(joining) => joining.asked(place(ticket)).map_or(Doing::Listing, Doing::Joining),
-            State::Quiet | State::Streaming(_) => return,
+            State::Opening(_) => Doing::Entering,
+            State::Joining(joining, _) => joining.asked(place(ticket)).map_or(Doing::Listing, Doing::Joining),
+            State::Quiet | State::Streaming(_) | State::Called(_) => return,
         };
         self.fail(&map::refused(refusal, doing), turn);
     }
@@ -366,21 +411,22 @@ impl Conversation for Talk {
             Event::Refused { ticket, refusal } => self.refused(ticket, refusal, turn),
             Event::Deliver(delivery) => self.delivered(delivery, turn),
             Event::Gap { missed } => match &mut self.state {
-                State::Joining(joining) => joining.missed(missed),
+                State::Joining(joining, _) => joining.missed += missed,
                 State::Streaming(streaming) => streaming.missed(missed, turn),
                 State::Quiet
                 | State::Registering
                 | State::Entering(_)
                 | State::Retiring
                 | State::Listing(_)
-                | State::Working(_) => {}
+                | State::Working(_)
+                | State::Opening(_)
+                // The next POST says it.
+                | State::Called(_) => {}
             },
+            Event::HookOpened { .. } => self.opened(turn),
+            Event::HookClosed { why } => Called::given_up(why, turn),
             // Never asked for.
-            Event::Spawned { .. }
-            | Event::LinkLost(_)
-            | Event::NoSuchSession(_)
-            | Event::HookOpened { .. }
-            | Event::HookClosed { .. } => {}
+            Event::Spawned { .. } | Event::LinkLost(_) | Event::NoSuchSession(_) => {}
         }
     }
 
@@ -399,7 +445,9 @@ impl Conversation for Talk {
             | State::Retiring
             | State::Listing(_)
             | State::Working(_)
-            | State::Joining(_) => None,
+            | State::Opening(_)
+            | State::Joining(..)
+            | State::Called(_) => None,
         }
     }
 }
