@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import socket
+import stat
 
 from peers import Rooms, Stream, check, curl, equal, fresh, run, soon
 from servers import folder, refused, server, wait_for
@@ -25,6 +26,7 @@ async def main():
         check("at the end the file is gone", not path.exists())
         await stale(place, path)
         await beside(place)
+        await permissions(place, path)
 
 
 async def peers(path):
@@ -41,6 +43,11 @@ async def peers(path):
             check("2 MB of a WebSocket come whole", "x" * 2_000_000 in await stream.line())
     reply = await curl(*way, "-H", "Host: evil.example", f"{base}/healthz")
     equal("another host is not answered here either", reply.status, 403)
+
+
+async def permissions(place, path):
+    async with server(place, config(path) + 'mode = "606"\n'):
+        equal("who may open it is as configured", stat.S_IMODE(path.stat().st_mode), 0o606)
 
 
 async def taken(place, path):

@@ -175,6 +175,9 @@ dialect::section! {
         /// What is spoken there: `http` and all that grows out of it, or a dialect's own protocol over TCP or UDP.
         #[key(default = "`http`", example = "\"watchtower\"")]
         pub speaks: Speaks,
+        /// Who may open a unix socket, as for `chmod`: without it whoever the process's umask lets write.
+        #[key(default = "as the umask says", example = "\"660\"")]
+        pub mode: Option<String>,
         /// The virtual host it opens to.
         #[key(default = "`/`", example = "\"/hello\"")]
         pub vhost: Option<String>,
@@ -290,6 +293,9 @@ dialect::section! {
         /// How often a silent WebSocket is pinged; two unanswered pings end it.
         #[key(live = true, unit = Unit::Seconds)]
         pub ping_interval: Option<u64>,
+        /// How long a reader may take nothing at all of what waits for it.
+        #[key(live = true, unit = Unit::Seconds)]
+        pub stall_timeout: Option<u64>,
         /// Time over which goodbyes are spread when the server stops.
         #[key(live = true, unit = Unit::Seconds)]
         pub drain_timeout: Option<u64>,

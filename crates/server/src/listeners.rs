@@ -65,7 +65,7 @@ pub(crate) fn open(settings: &Settings, can_serve: impl Fn(Speaks) -> bool) -> R
         let listening = match &listener.place {
             Place::Tcp(address) => os::listen(*address).map(Listening::Tcp),
             Place::Udp(address) => os::listen_udp(*address).map(Listening::Udp),
-            Place::Unix(path) => os::listen_unix(path).map(Listening::Unix),
+            Place::Unix(path) => os::listen_unix(path, listener.mode).map(Listening::Unix),
             Place::Inherited(name) => inherited.find(name),
         };
         let listening = match listening {

@@ -82,6 +82,8 @@ pub struct Listener {
     pub place: Place,
     /// What is spoken there.
     pub speaks: config::Speaks,
+    /// The permissions of a unix socket, when they are not to be as the umask says.
+    pub mode: Option<u32>,
     /// Certificates and keys as PEM files, when it speaks TLS.
     pub certificates: Vec<config::Certificate>,
     /// Whether each connection begins with a PROXY protocol header.

@@ -63,11 +63,16 @@ pub fn reload_on_signal(
     let control = running.control();
     let mut hangup = control.within(|| signal(SignalKind::hangup()))?;
     let controls = running.controls().clone();
+    let exchange = Arc::clone(running.exchange());
     control.spawn(async move {
         loop {
             match tokio::time::timeout(LOOK, hangup.recv()).await {
                 Err(_) => controls.renew_certificates(),
                 Ok(None) => return,
+                // A supervisor that is told of a reload would believe the server to be back.
+                Ok(Some(())) if exchange.draining.load(Ordering::Relaxed) => {
+                    tracing::warn!("the server is stopping; its configuration is not read again");
+                }
                 Ok(Some(())) => {
                     supervisor::reloading();
                     match read() {

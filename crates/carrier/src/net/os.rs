@@ -10,9 +10,10 @@ use model::Network;
 use model::Now;
 use node::Clock;
 use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
+use std::fs::Permissions;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -142,10 +143,11 @@ pub fn listen_udp(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
 }
 
 /// Makes a unix socket at a path. A socket that nobody listens at any more, as a crash leaves it, is replaced.
+/// `mode`: its permissions, when they are not to be as the umask says.
 ///
 /// # Errors
 /// Those of the system: somebody listens there, or something else is in its place.
-pub fn listen_unix(path: &Path) -> io::Result<StdUnixListener> {
+pub fn listen_unix(path: &Path, mode: Option<u32>) -> io::Result<StdUnixListener> {
     let listener = match StdUnixListener::bind(path) {
         Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
             // Whatever else has that name is somebody's, and stays.
@@ -162,6 +164,9 @@ pub fn listen_unix(path: &Path) -> io::Result<StdUnixListener> {
         }
         other => other?,
     };
+    if let Some(mode) = mode {
+        std::fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

@@ -35,6 +35,7 @@ pub(super) fn limits(written: &config::Limits, posture: Posture, problems: &mut 
         head_timeout: seconds(written.head_timeout, d.head_timeout),
         keep_alive: seconds(written.keep_alive, d.keep_alive),
         ping_interval: seconds(written.ping_interval, d.ping_interval),
+        stall_timeout: seconds(written.stall_timeout, d.stall_timeout),
         drain_timeout: seconds(written.drain_timeout, d.drain_timeout),
         window_timeout: seconds(written.window_timeout, d.window_timeout),
         window_bytes: written.window_bytes.unwrap_or(d.window_bytes),
@@ -54,6 +55,7 @@ fn zeros(limits: &Limits, problems: &mut Problems) {
         ("head_timeout", limits.head_timeout.is_zero()),
         ("keep_alive", limits.keep_alive.is_zero()),
         ("ping_interval", limits.ping_interval.is_zero()),
+        ("stall_timeout", limits.stall_timeout.is_zero()),
     ];
     for (key, _) in zeros.iter().filter(|(_, zero)| *zero) {
         let fix = "make it at least 1, or leave it out";

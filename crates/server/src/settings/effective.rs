@@ -126,6 +126,7 @@ fn limits(limits: &model::Limits) -> Limits {
         head_timeout: seconds(limits.head_timeout),
         keep_alive: seconds(limits.keep_alive),
         ping_interval: seconds(limits.ping_interval),
+        stall_timeout: seconds(limits.stall_timeout),
         drain_timeout: seconds(limits.drain_timeout),
     }
 }

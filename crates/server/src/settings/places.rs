@@ -38,6 +38,7 @@ fn unasked(devices: bool) -> Vec<Listener> {
     let at = |place: Place, speaks: Speaks, optional| Listener {
         place,
         speaks,
+        mode: None,
         certificates: Vec::new(),
         proxy_protocol: false,
         vhost: VHostName::root(),
@@ -87,6 +88,7 @@ fn listener(written: &config::Listener, path: &str, problems: &mut Problems) -> 
         let what = format!("`{}` is no address", written.address);
         problems.push(Problem::new(format!("{path}.address"), what, ADDRESS));
     }
+    let mode = written.mode.as_deref().and_then(|mode| permissions(mode, place.as_ref(), path, problems));
     let vhost = vhost(written.vhost.as_deref(), path, problems);
     for (number, certificate) in written.tls.iter().enumerate() {
         if let Err(e) = Identities::load(vec![(certificate.cert.clone(), certificate.key.clone())]) {
@@ -111,7 +113,7 @@ fn listener(written: &config::Listener, path: &str, problems: &mut Problems) -> 
     let gate = gate(written, &place);
     let (speaks, certificates, proxy_protocol) =
         (written.speaks, written.tls.clone(), written.proxy_protocol);
-    Some(Listener { place, speaks, certificates, proxy_protocol, vhost, gate, optional: false })
+    Some(Listener { place, speaks, mode, certificates, proxy_protocol, vhost, gate, optional: false })
 }
 
 /// Says which keys mean nothing for what is spoken there: who wrote them relies on them.
@@ -133,6 +135,22 @@ fn mean_nothing(written: &config::Listener, place: &Place, path: &str, problems:
     for (key, _, what) in all.into_iter().filter(|(_, wrong, _)| *wrong) {
         problems.push(Problem::new(format!("{path}.{key}"), what, "leave it out"));
     }
+}
+
+/// The permissions of a unix socket.
+fn permissions(written: &str, place: Option<&Place>, path: &str, problems: &mut Problems) -> Option<u32> {
+    let path = format!("{path}.mode");
+    if !matches!(place, None | Some(Place::Unix(_))) {
+        let fix = "leave it out: only sockets at `unix:` paths have permissions of ours";
+        problems.push(Problem::new(path, "this listener is no unix socket of the server's own", fix));
+        return None;
+    }
+    let mode = u32::from_str_radix(written, 8).ok().filter(|mode| *mode <= 0o777);
+    if mode.is_none() {
+        let what = format!("`{written}` are no permissions");
+        problems.push(Problem::new(path, what, "write them as for `chmod`, as in \"660\""));
+    }
+    mode
 }
 
 /// A scheme and a host, nothing after it.

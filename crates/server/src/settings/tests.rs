@@ -68,6 +68,11 @@ fn problems_name_the_key_and_the_fix() {
         ("[limits]\npending_bytes=5\n", "limits.pending_bytes: 5 is less than two messages"),
         ("[limits]\nmemory_budget=5\n", "limits.memory_budget: 5 is less than one slow reader"),
         ("proxies = ['10.0.0.0/33']", "proxies: `10.0.0.0/33` is no address or network"),
+        ("[[listener]]\naddress = 'unix:/a'\nmode = '9'\n", "listener.mode: `9` are no permissions"),
+        (
+            "[[listener]]\naddress = '[::1]:1'\nmode = '660'\n",
+            "listener.mode: this listener is no unix socket",
+        ),
         ("shards = 0", "shards: 0 is no number of threads"),
         ("[admin]\naddress = '0.0.0.0:1'\n", "admin.address: the admin listener is reachable"),
     ] {
