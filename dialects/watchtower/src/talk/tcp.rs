@@ -97,22 +97,22 @@ impl Conversation for Tcp {
     }
 
     fn on_event(&mut self, event: Event<'_>, turn: &mut Turn) {
-        match event {
-            // A device that knows the extensions is told what it has missed; to others there are no words for it.
-            Event::Gap { missed } if self.device.token().is_some() => {
+        if let Event::Gap { missed } = event {
+            // To a device that does not know the extensions there are no words for it.
+            if self.device.token().is_some() {
                 turn.binary(|out| device::gap(out, u32::try_from(missed).unwrap_or(u32::MAX)));
             }
-            other => {
-                if self.device.answer(&other, turn) {
-                    if self.device.is_registered() {
-                        self.since = None;
-                        turn.hear(self.device.shared.form);
-                    }
-                    turn.resume();
-                    self.take(b"", turn);
-                }
-            }
+            return;
         }
+        if !self.device.answer(&event, turn) {
+            return;
+        }
+        if self.device.is_registered() {
+            self.since = None;
+            turn.hear(self.device.shared.form);
+        }
+        turn.resume();
+        self.take(b"", turn);
     }
 
     fn on_tick(&mut self, turn: &mut Turn) {

@@ -127,15 +127,13 @@ impl Conversation for Udp {
     }
 
     fn on_event(&mut self, event: Event<'_>, turn: &mut Turn) {
-        match event {
-            Event::Deliver(delivery) => self.deliver(delivery, turn),
-            Event::Gap { missed } => self.miss(missed),
-            other => {
-                if self.device.answer(&other, turn) {
-                    turn.hear_events();
-                    self.forget_nobody(CloseReason::Unauthorized, turn);
-                }
-            }
+        if let Event::Deliver(delivery) = event {
+            self.deliver(delivery, turn);
+        } else if let Event::Gap { missed } = event {
+            self.miss(missed);
+        } else if self.device.answer(&event, turn) {
+            turn.hear_events();
+            self.forget_nobody(CloseReason::Unauthorized, turn);
         }
     }
 
