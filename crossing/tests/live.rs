@@ -18,6 +18,11 @@ fn rooms() {
 }
 
 #[test]
+fn watchtower() {
+    transcript::perform_live(folder!("dialects/watchtower"));
+}
+
+#[test]
 fn http() {
     transcript::perform_live(folder!("dialects/http"));
 }

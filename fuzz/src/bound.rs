@@ -14,11 +14,16 @@ const ASKED_ANYWAY: u64 = 4 * HELD_ANYWAY;
 
 /// Does what reads `size` bytes of input, and panics when it asks for more memory than that is worth.
 pub(crate) fn bounded(size: usize, read: impl FnOnce()) {
-    let size = u64::try_from(size).unwrap_or(u64::MAX);
+    bounded_beside(0, size, read);
+}
+
+/// The same, where so many bytes are beside it that may be held at once whatever the input.
+pub(crate) fn bounded_beside(beside: usize, size: usize, read: impl FnOnce()) {
+    let [beside, size] = [beside, size].map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
     let counted = allocation_counter::measure(read);
-    let held = HELD_ANYWAY + size * HELD;
+    let held = beside + HELD_ANYWAY + size * HELD;
     assert!(counted.bytes_max <= held, "{} bytes held at once for {size} of input", counted.bytes_max);
-    let asked = ASKED_ANYWAY + size * ASKED;
+    let asked = 4 * beside + ASKED_ANYWAY + size * ASKED;
     assert!(
         counted.bytes_total <= asked,
         "{} bytes asked for in all for {size} of input",

@@ -25,9 +25,8 @@ impl<'a> Case<'a> {
         self.flags >> flag & 1 == 1
     }
 
-    /// The pieces; together they are all that is sent.
-    pub(crate) fn pieces(&self) -> Vec<&'a [u8]> {
-        let mut rest = self.sent;
+    /// These bytes in pieces of the sizes that the input chose.
+    fn pieces<'b>(&self, mut rest: &'b [u8]) -> Vec<&'b [u8]> {
         let mut sizes = self.sizes.iter().cycle();
         let mut pieces = Vec::new();
         while !rest.is_empty() {
@@ -39,11 +38,16 @@ impl<'a> Case<'a> {
         pieces
     }
 
-    /// The ways to cut it that must make no difference: whole first.
+    /// The ways to cut what is sent that must make no difference: whole first.
     pub(crate) fn ways(&self) -> Vec<Vec<&'a [u8]>> {
-        let mut ways = vec![vec![self.sent], self.pieces()];
-        if self.sent.len() <= SHORT {
-            ways.push(self.sent.chunks(1).collect());
+        self.cut(self.sent)
+    }
+
+    /// The same ways to cut something else.
+    pub(crate) fn cut<'b>(&self, bytes: &'b [u8]) -> Vec<Vec<&'b [u8]>> {
+        let mut ways = vec![vec![bytes], self.pieces(bytes)];
+        if bytes.len() <= SHORT {
+            ways.push(bytes.chunks(1).collect());
         }
         ways
     }
@@ -56,7 +60,7 @@ mod tests {
     #[test]
     fn pieces_are_cut_as_the_input_says() {
         let case = Case::read(b"\x05\x00\x01\x02abcdefgh").unwrap();
-        assert_eq!(case.pieces(), [&b"a"[..], b"bc", b"def", b"g", b"h"]);
+        assert_eq!(case.pieces(case.sent), [&b"a"[..], b"bc", b"def", b"g", b"h"]);
         assert!(case.has(0) && !case.has(1) && case.has(2) && !case.has(7));
         assert_eq!(case.ways().len(), 3);
         assert!(case.ways().iter().all(|way| way.concat() == b"abcdefgh"));

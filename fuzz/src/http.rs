@@ -73,7 +73,7 @@ pub(crate) fn check(input: &[u8]) {
 }
 
 /// A request, taken apart.
-struct Written<'a> {
+pub(crate) struct Written<'a> {
     method: &'a str,
     path: &'a str,
     query: &'a str,
@@ -83,7 +83,7 @@ struct Written<'a> {
 
 impl<'a> Written<'a> {
     /// `None` for what no carrier lets through.
-    fn read(input: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(input: &'a [u8]) -> Option<Self> {
         let (line, mut rest) = line(input)?;
         let (method, target) = std::str::from_utf8(line).ok()?.split_once(' ')?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -108,7 +108,7 @@ impl<'a> Written<'a> {
         }
     }
 
-    fn request(&'a self, wants_websocket: bool) -> Request<'a> {
+    pub(crate) fn request(&'a self, wants_websocket: bool) -> Request<'a> {
         let Self { method, path, query, ref headers, body } = *self;
         Request { method, path, query, headers, body, wants_websocket }
     }

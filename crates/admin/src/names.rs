@@ -114,6 +114,7 @@ pub static FAMILIES: &[Family] = &[
         "Times that accepting rested for a moment: no descriptors, or as many connections as may be.",
         |s, out| out.plain(s.counters.pauses),
     ),
+    gauge("chappe_enrolments", "Principals enrolled for peers that asked.", |s, out| out.plain(s.enrolments)),
     gauge("chappe_channels", "Channels, those included that are kept for who comes back.", |s, out| {
         s.channels.iter().for_each(|(vhost, n)| out.labelled("vhost", vhost, n));
     })

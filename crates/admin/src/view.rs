@@ -37,6 +37,7 @@ impl View {
             counters: exchange.totals.read(),
             connections: exchange.connections.load(Ordering::Relaxed),
             inbox_bytes: (0..exchange.shards()).map(|s| exchange.inbox(s).bytes()).sum(),
+            enrolments: exchange.enrolments(),
             channels: exchange.vhosts().iter().map(|v| (v.name.as_str(), v.channels())).collect(),
             process: Process::look(),
         }
@@ -49,6 +50,7 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) counters: Counters,
     pub(crate) connections: usize,
     pub(crate) inbox_bytes: usize,
+    pub(crate) enrolments: usize,
     /// By virtual host.
     pub(crate) channels: Vec<(&'a str, usize)>,
     pub(crate) process: Process,

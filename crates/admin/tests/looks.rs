@@ -4,9 +4,11 @@
 
 use admin::{Bounds, View, serve};
 use backplane::Alone;
+use dialect::HookPlan;
 use model::{Limits, Now};
 use node::exchange::Plan;
-use node::{Control, Counters, Exchange, LogCounts, StaticTokens};
+use node::hooks::{HookSettings, News, Owner, SystemResolver, trust};
+use node::{Clock, Control, Counters, Exchange, Hooks, LogCounts, StaticTokens};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -22,6 +24,10 @@ struct Stage {
 }
 
 fn stage(token: Option<&str>, bounds: Bounds) -> Stage {
+    let control = Control::start().unwrap();
+    let mut settings = HookSettings::new(trust(&[]).unwrap());
+    settings.guard.private = true;
+    let hooks = Hooks::start(&control, settings, Box::new(SystemResolver::default()), Clock::start());
     let exchange = Arc::new(Exchange::new(Plan {
         shards: 2,
         vhosts: Vec::new(),
@@ -30,7 +36,7 @@ fn stage(token: Option<&str>, bounds: Bounds) -> Stage {
         assigned: Vec::new(),
         authority: Box::new(StaticTokens::new(Vec::new(), None)),
         backplane: Box::new(Alone),
-        hooks: None,
+        hooks: Some(hooks),
         began: Now::default(),
     }));
     let view = Arc::new(View {
@@ -42,7 +48,6 @@ fn stage(token: Option<&str>, bounds: Bounds) -> Stage {
         token: token.map(Into::into),
         hosts: token.is_none().then(|| vec!["localhost".into(), "127.0.0.1".into(), "[::1]".into()]),
     });
-    let control = Control::start().unwrap();
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
@@ -119,6 +124,39 @@ fn what_was_counted_is_served() {
     let (_, head, text) = stage.ask(&["GET /metrics HTTP/1.1", "Host: localhost", accept]);
     assert!(head.contains("application/openmetrics-text; version=1.0.0"), "{head}");
     assert!(text.contains("# TYPE chappe_sessions_attached counter\n") && text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn callbacks_are_listed_without_what_their_urls_hold() {
+    let stage = open();
+    assert_eq!(stage.get("/hooks").2, "{\"hooks\":[],\"open\":0}\n");
+    // Nobody listens at this port: it is taken by a listener that accepts nothing.
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let target = taken.local_addr().unwrap();
+    let plan = HookPlan::new(format!("http://{target}/private/path?token=sesame"), "text/plain");
+    let (tell, told) = std::sync::mpsc::channel();
+    let hooks = stage.exchange.hooks.as_ref().unwrap();
+    hooks.open(&plan, Owner::of(0, None), Box::new(move |news| drop(tell.send(news)))).unwrap();
+    let News::Opened(hook) = told.recv().unwrap() else { panic!("it may be opened") };
+    hook.post("first".into());
+    hook.miss(3);
+    let (status, head, body) = stage.get("/hooks");
+    assert!(status == 200 && head.contains("content-type: application/json"), "{head}");
+    let shown = format!("\"target\":\"{target}\"");
+    for part in [shown.as_str(), "\"open\":1", "\"queued\":1", "\"missed\":3"] {
+        assert!(body.contains(part), "{part}: {body}");
+    }
+    assert!(!body.contains("private") && !body.contains("sesame"), "{body}");
+    let text = stage.get("/metrics").2;
+    for (series, expected) in [
+        ("chappe_hooks", 1.0),
+        ("chappe_hooks_opened_total", 1.0),
+        ("chappe_hook_queued_messages", 1.0),
+        ("chappe_hook_messages_missed_total", 3.0),
+        ("chappe_hook_posts_total{outcome=\"delivered\"}", 0.0),
+    ] {
+        assert!((value(&text, series) - expected).abs() < 1e-9, "{series}: {}", value(&text, series));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::http1;
 use crate::strangers::Stranger;
 use crate::websocket;
 use hub::Allowance;
-use model::Time;
+use model::{Time, Unit};
 use std::net::{IpAddr, SocketAddr};
 
 /// Stands for no slot.
@@ -176,6 +176,11 @@ impl Link {
         if stranger.is_some() || self.extras.is_some() {
             self.extras().stranger = stranger;
         }
+    }
+
+    /// A compressed message that is inflated in slices; nothing else is read meanwhile.
+    pub(crate) fn long_message(&self) -> Option<(Unit, &[u8])> {
+        if let Speech::WebSocket(decoder) = &self.speech { decoder.long() } else { None }
     }
 
     pub(crate) fn is_paused(&self) -> bool {

@@ -8,6 +8,7 @@
 //! * `datagrams`: datagrams do
 //! * `meet`: who they are, while nobody knows
 //! * `read`: bytes become frames
+//! * `inflate`: those that are compressed become messages
 //! * `request`: HTTP requests find their dialect
 //! * `talk`: conversations are called, their turns applied
 //! * `related`: sessions without a link, and what is asked of all sessions of a principal
@@ -22,6 +23,7 @@ mod datagrams;
 mod end;
 mod expand;
 mod hooks;
+mod inflate;
 mod meet;
 mod outgoing;
 mod read;
@@ -43,6 +45,7 @@ use crate::wheel::{Timer, Wheel};
 use dialect::{Dialect, Turn};
 use hashbrown::HashMap;
 use hub::{Allowance, Lane};
+use inflate::{Long, Share};
 use model::{CloseReason, Form, Framing, Limits, LinkId, Network, Now, SessionId, Time};
 use node::{Counters, Desk, Entry, Exchange, VHost};
 use outgoing::Outgoing;
@@ -142,8 +145,11 @@ pub struct Shard<N: Net> {
     /// Makes messages smaller, for those who agreed to it, and whole again.
     deflater: Deflater,
     inflater: Inflater,
-    /// Bytes inflated for the link that is being read.
-    inflated: usize,
+    /// What has been inflated for the link that is being read.
+    share: Share,
+    /// The message that is inflated in slices, and whether this turn has had its slice.
+    long: Long,
+    has_sliced: bool,
     events: Vec<Ready>,
     /// Links that have more to be read, though nobody will report it.
     ready: VecDeque<u32>,
@@ -262,7 +268,9 @@ impl<N: Net> Shard<N> {
             scratch: vec![0; SCRATCH],
             deflater: Deflater::default(),
             inflater: Inflater::default(),
-            inflated: 0,
+            share: Share::default(),
+            long: Long::default(),
+            has_sliced: false,
             events: Vec::new(),
             ready: VecDeque::new(),
             held: Vec::new(),
@@ -347,6 +355,7 @@ impl<N: Net> Shard<N> {
         let before = Work::of(&self.desk.counters);
         self.desk.counters.turns += 1;
         self.handshakes = 0;
+        self.has_sliced = false;
         if self.wiring.rulebook.edition() != self.edition {
             self.adopt_rules();
         }

@@ -13,7 +13,7 @@ mod message;
 mod offers;
 mod wire;
 
-pub use deflate::{Deflater, Inflater, WORTH_DEFLATING};
+pub use deflate::{AT_ONCE, Deflater, Inflater, LONGEST_DEFLATED, WORTH_DEFLATING};
 pub use encode::{accept_key, close, frame, header, masked};
 pub use offers::Agreed;
 pub use wire::Opcode;
@@ -130,8 +130,8 @@ impl Decoder {
     /// Takes bytes from `input[*at..]`, at most one item, and moves `*at` past them. `None`: all is taken,
     /// and what is incomplete is kept.
     ///
-    /// A message of one frame that lies whole in `input` is unmasked in place and borrowed. After a close or
-    /// a fault all input is taken and nothing is said any more.
+    /// A message of one frame that lies whole in `input` is unmasked in place and borrowed, unless it is to be inflated
+    /// in slices: see [`long`](Self::long). After a close or a fault all input is taken and nothing is said any more.
     ///
     /// # Errors
     ///
@@ -142,9 +142,7 @@ impl Decoder {
         at: &mut usize,
         limits: &Limits,
     ) -> Result<Option<Item<'b>>, Fault> {
-        if self.over || self.partial.as_mut().is_some_and(|partial| partial.tidy()) {
-            self.partial = None;
-        }
+        self.tidy();
         if self.over {
             *at = input.len();
             return Ok(None);
@@ -168,6 +166,22 @@ impl Decoder {
         };
         *over = matches!(item, Err(_) | Ok(Item::Close(_)));
         item.map(Some)
+    }
+
+    /// A compressed message that takes longer than [`AT_ONCE`] to inflate, once more: its bytes are kept here from the
+    /// call that lent it until the next, or until [`tidy`](Self::tidy).
+    #[must_use]
+    pub fn long(&self) -> Option<(Unit, &[u8])> {
+        let partial = self.partial.as_deref().filter(|partial| matches!(partial.lent, Lent::Message));
+        let Item::Deflated(unit, payload) = partial.and_then(Partial::message)? else { return None };
+        (payload.len() > AT_ONCE).then_some((unit, payload))
+    }
+
+    /// Gives back the memory of what the last call lent.
+    pub fn tidy(&mut self) {
+        if self.over || self.partial.as_mut().is_some_and(|partial| partial.tidy()) {
+            self.partial = None;
+        }
     }
 
     /// Whether neither a frame nor a message has begun, or nothing is read any more.
@@ -237,9 +251,12 @@ impl Decoder {
     }
 }
 
-/// The item, when it is a frame for itself that lies whole in the input. It is unmasked there.
+/// The item, when it is a frame for itself that lies whole in the input, and is not looked at again later. It is
+/// unmasked there.
 fn here(header: &Header, input: &mut [u8], at: &mut usize, limits: &Limits) -> Result<Option<Found>, Fault> {
-    let is_item = header.opcode.is_control() || (header.fin && header.opcode != Opcode::Continuation);
+    let is_long = header.deflated && header.length > AT_ONCE;
+    let is_whole = header.fin && header.opcode != Opcode::Continuation && !is_long;
+    let is_item = header.opcode.is_control() || is_whole;
     let range = *at..at.saturating_add(header.length);
     let Some(payload) = input.get_mut(range.clone()).filter(|_| is_item) else { return Ok(None) };
     if header.length > message::longest(header.deflated, limits) && !header.opcode.is_control() {

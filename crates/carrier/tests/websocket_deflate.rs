@@ -5,9 +5,11 @@
 
 mod websocket_common;
 
-use carrier::websocket::{Agreed, Decoder, Deflater, Inflater, Opcode, Role};
+use carrier::websocket::{
+    AT_ONCE, Agreed, Decoder, Deflater, Inflater, Item, LONGEST_DEFLATED, Opcode, Role,
+};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
-use model::Limits;
+use model::{Limits, Unit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -282,6 +284,53 @@ fn windows_are_kept() {
 }
 
 #[test]
+fn what_is_long_goes_out_as_it_is() {
+    let mut deflater = Deflater::default();
+    for (bytes, is_deflated) in [(LONGEST_DEFLATED, true), (LONGEST_DEFLATED + 1, false), (2 << 20, false)] {
+        let (mut out, mut plain) = (Vec::new(), Vec::new());
+        let payload = vec![b'a'; bytes];
+        assert_eq!(deflater.frame(&mut out, Opcode::Binary, &payload, 15), is_deflated, "{bytes}");
+        carrier::websocket::frame(&mut plain, Opcode::Binary, &payload);
+        assert!(is_deflated != (out == plain));
+    }
+}
+
+/// What takes several slices stays where it can be looked at again; what does not, and what is not compressed, does not.
+#[test]
+fn a_long_message_is_kept() {
+    let limits = Limits::default();
+    let agreed = Agreed::to(std::iter::once(&b"permessage-deflate"[..]));
+    for (first, bytes, is_long) in [
+        (BINARY | DEFLATED, AT_ONCE, false),
+        (BINARY | DEFLATED, AT_ONCE + 1, true),
+        (BINARY, AT_ONCE + 1, false),
+    ] {
+        for step in [bytes + 20, 1000] {
+            let raw = [frame(first, &vec![7; bytes]), frame(PING, b"p")].concat();
+            let mut decoder = Decoder::new(Role::Server).agreeing(agreed);
+            for piece in raw.chunks(step) {
+                let (mut input, mut at) = (piece.to_vec(), 0);
+                while let Some(item) = decoder.next(&mut input, &mut at, &limits).unwrap() {
+                    let whole = matches!(item, Item::Deflated(..) | Item::Binary(_));
+                    if whole && is_long {
+                        assert_eq!(decoder.long(), Some((Unit::Binary, vec![7; bytes].as_slice())));
+                        assert!(decoder.is_idle());
+                    } else {
+                        assert_eq!(decoder.long(), None, "{bytes} in pieces of {step}");
+                    }
+                }
+            }
+            assert_eq!(decoder.held_bytes(), 0, "what was kept is given back");
+        }
+    }
+    let mut decoder = Decoder::new(Role::Server).agreeing(agreed);
+    let mut input = frame(TEXT | DEFLATED, &vec![7; AT_ONCE + 1]);
+    assert!(decoder.next(&mut input, &mut 0, &limits).unwrap().is_some());
+    decoder.tidy();
+    assert_eq!((decoder.long(), decoder.held_bytes()), (None, 0));
+}
+
+#[test]
 fn what_would_not_be_shorter_goes_out_as_it_is() {
     let mut deflater = Deflater::default();
     let noise: Vec<u8> =
@@ -335,6 +384,27 @@ proptest! {
         let bytes = text.as_bytes().escape_ascii().to_string();
         expected.push(if is_text { format!("text {text}") } else { format!("binary {bytes}") });
         prop_assert_eq!(read(Role::Server, pieces(&raw, &cuts).into_iter(), &Limits::default()), expected);
+    }
+
+    /// A message may be inflated in slices, however they are cut.
+    #[test]
+    fn slices_make_no_difference(
+        text in "(\\PC{0,200}|[ab]{0,5000})",
+        level in 0..=9_u32,
+        nonsense in vec(any::<u8>(), 0..20),
+        cuts in vec(any::<Index>(), 0..12),
+        bound in 0..6000_usize,
+    ) {
+        let payload = [deflated(text.as_bytes(), level, 15), nonsense].concat();
+        let mut whole = Inflater::default();
+        let mut sliced = Inflater::default();
+        for _ in 0..2 {
+            sliced.begin();
+            let slices = pieces(&payload, &cuts);
+            let added = slices.into_iter().try_for_each(|slice| sliced.add(slice, bound));
+            let opened = added.and_then(|()| sliced.end(Unit::Text, bound));
+            prop_assert_eq!(opened, whole.open(Item::Deflated(Unit::Text, &payload), bound));
+        }
     }
 
     /// Nonsense is refused or read, alike however it comes, and never grows beyond its bound.

@@ -16,6 +16,7 @@ mod roster;
 mod sealing;
 mod sequence;
 mod sockets;
+mod speech;
 mod stage;
 mod stamp;
 mod target;
@@ -25,7 +26,7 @@ mod wire;
 mod work;
 mod world;
 
-use crate::cli::{Bench, Place};
+use crate::cli::{Bench, Manner, Place};
 use crate::ending::Trouble;
 use histogram::Histogram;
 use report::{Report, Value};
@@ -39,14 +40,17 @@ pub(crate) fn bench(what: &Bench) -> ExitCode {
     let (outcome, json) = match what {
         Bench::Fan(o) => {
             let work = Work::published(Kind::Fan, (1, o.members), &o.load, &o.pace);
-            (measure(&work, &o.place), o.place.json)
+            (measure(&work.heard_by(o.manner.tongue), &o.place, Some(&o.manner)), o.place.json)
         }
         Bench::Rooms(o) => {
             let work = Work::published(Kind::Rooms, (o.rooms, o.members), &o.load, &o.pace);
-            (measure(&work, &o.place), o.place.json)
+            (measure(&work.heard_by(o.manner.tongue), &o.place, Some(&o.manner)), o.place.json)
         }
-        Bench::Pairs(o) => (measure(&Work::pairs(o.rooms, &o.load), &o.place), o.place.json),
-        Bench::Idle(o) => (measure(&Work::idle(o.members, o.rooms), &o.place), o.place.json),
+        Bench::Pairs(o) => (measure(&Work::pairs(o.rooms, &o.load), &o.place, None), o.place.json),
+        Bench::Idle(o) => {
+            let work = Work::idle(o.members, o.rooms).heard_by(o.manner.tongue);
+            (measure(&work, &o.place, Some(&o.manner)), o.place.json)
+        }
         Bench::Roster(o) => (roster::run(o).map_err(Trouble::failed), o.json),
     };
     match outcome {
@@ -60,11 +64,11 @@ pub(crate) fn bench(what: &Bench) -> ExitCode {
     }
 }
 
-fn measure(work: &Work, place: &Place) -> Result<Report, Trouble> {
+fn measure(work: &Work, place: &Place, manner: Option<&Manner>) -> Result<Report, Trouble> {
     if place.in_process {
         return in_process::run(work, place.shards, place.threads).map_err(Trouble::failed);
     }
-    let target = Target::of(place)?;
+    let target = Target::of(place, manner)?;
     if let Some(pid) = place.pid
         && process::cpu(pid, "").is_none()
     {

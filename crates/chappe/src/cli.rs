@@ -7,7 +7,7 @@ mod publish;
 mod reach;
 mod subscribe;
 
-pub(crate) use bench::{Bench, Load, Pace, Place, Roster};
+pub(crate) use bench::{Bench, Load, Manner, Pace, Place, Roster, Tongue};
 pub(crate) use config::{Config, Written};
 pub(crate) use doctor::Doctor;
 pub(crate) use publish::{Publish, Sort};

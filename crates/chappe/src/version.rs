@@ -11,8 +11,9 @@ const COMMIT: Option<&str> = option_env!("CHAPPE_COMMIT");
 /// Prints it.
 pub(crate) fn version(json: bool) -> Result<(), Stop> {
     let mut settings = Dialects::default();
-    // It is in every build; a configuration decides whether it is handed out.
+    // They are in every build; a configuration decides whether they are served.
     settings.playground.enabled = Some(true);
+    settings.watchtower.enabled = Some(true);
     let dialects = server::registry::dialects(&settings);
     let dialects: Vec<&str> = dialects.iter().map(|d| d.name()).collect();
     let version = env!("CARGO_PKG_VERSION");

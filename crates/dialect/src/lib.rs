@@ -54,6 +54,12 @@ pub trait Dialect: Send + Sync {
     /// say yes has it. Dialects that do not speak HTTP never say yes.
     fn claims(&self, request: &Request<'_>) -> bool;
 
+    /// Bytes of a body that it reads of a request whose head shows no token that the server knows, where nobody may act
+    /// without one. More than 0 is for dialects that are told in the body who asks.
+    fn reads_of_strangers(&self) -> usize {
+        0
+    }
+
     /// Starts a conversation. The first thing it is told is a frame.
     fn converse(&self, opening: &Opening) -> Box<dyn Conversation>;
 

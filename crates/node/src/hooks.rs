@@ -319,11 +319,13 @@ impl Hooks {
                 return tell(News::Refused(refusal));
             }
             let line = Arc::new(Line::new(place.number, shown, Arc::clone(&shared)));
-            let (hook, closed) = Hook::new(Arc::clone(&line));
-            lock(&shared.register).open.insert(place.number, Arc::clone(&line));
+            lock(&shared.register).open.insert(line.number, Arc::clone(&line));
             shared.counts.opened.fetch_add(1, Ordering::Relaxed);
+            let (hook, closed) = Hook::new(Arc::clone(&line), place);
             tell(News::Opened(hook));
-            run(&line, &mut client, closed, &tell).await;
+            if let Some(why) = run(&line, &mut client, closed).await {
+                tell(News::Closed { number: line.number, why });
+            }
         });
         Ok(())
     }
@@ -397,16 +399,15 @@ async fn admit(shared: &Shared, client: &mut Client) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Serves a hook until it is closed, or has to be given up.
-async fn run(line: &Arc<Line>, client: &mut Client, closed: oneshot::Receiver<()>, tell: &Tell) {
-    tokio::select! {
-        _ = closed => {}
-        why = line.serve(client) => {
-            line.shared.counts.given_up.fetch_add(1, Ordering::Relaxed);
-            tracing::info!(target = line.target, ?why, "a hook is given up");
-            tell(News::Closed { number: line.number, why });
-        }
-    }
+/// Serves a hook until it is closed, or has to be given up: then says why.
+async fn run(line: &Line, client: &mut Client, closed: oneshot::Receiver<()>) -> Option<HookEnd> {
+    let why = tokio::select! {
+        _ = closed => return None,
+        why = line.serve(client) => why,
+    };
+    line.shared.counts.given_up.fetch_add(1, Ordering::Relaxed);
+    tracing::info!(target = line.target, ?why, "a hook is given up");
+    Some(why)
 }
 
 fn view(line: &Line) -> HookView {

@@ -260,6 +260,12 @@ dialect::section! {
         /// Channels one session may join.
         #[key(live = true)]
         pub channels_per_session: Option<u32>,
+        /// Principals enrolled for peers that ask; each is forgotten when it has been idle for too long.
+        #[key(live = true)]
+        pub enrolments: Option<u32>,
+        /// Sessions that may act for one enrolled principal.
+        #[key(live = true)]
+        pub sessions_per_enrolment: Option<u32>,
         /// How long a channel that everybody has left keeps its window.
         #[key(unit = Unit::Seconds)]
         pub window_timeout: Option<u64>,

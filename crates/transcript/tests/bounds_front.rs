@@ -6,7 +6,7 @@
 mod common;
 
 use carrier::{Gate, Network, Origins, Rules};
-use common::peers::{Http as Peer, Lines, Ws, text_frame, upgrade};
+use common::peers::{Http as Peer, Lines, Ws, deflated_frame_of, text_frame, upgrade};
 use common::puppet::{self, who};
 use common::stage::Stage;
 use http_dialect::Http;
@@ -295,7 +295,9 @@ fn who_does_not_authenticate_in_time_is_gone() {
 
 #[test]
 fn who_says_much_before_authenticating_is_gone_and_who_says_it_after_is_not() {
-    let mut stage = Stage::build(locked(puppet::plan(1)));
+    let mut plan = locked(puppet::plan(1));
+    plan.deflate = true;
+    let mut stage = Stage::build(plan);
     let words = format!("say {}", "x".repeat(995));
     let mut talks = line(&stage, "192.0.2.1");
     let mut socket = Ws::open(stage.connect(), "/puppet?do=accept");
@@ -326,6 +328,15 @@ fn who_says_much_before_authenticating_is_gone_and_who_says_it_after_is_not() {
     frame.peer.write(&text_frame(&"x".repeat(20_000)));
     stage.settle();
     assert_eq!((stage.sessions(), stage.closed(CloseReason::Unauthorized)), (1, 4));
+    // One of which nothing comes.
+    let mut deflating = Ws::offering(stage.connect(), "/puppet?do=accept", "permessage-deflate");
+    stage.settle();
+    deflating.peer.write(&deflated_frame_of("say here", 10_000));
+    stage.settle();
+    assert_eq!(deflating.texts(), ["here"]);
+    deflating.peer.write(&deflated_frame_of("say here", 10_000));
+    stage.settle();
+    assert_eq!((stage.sessions(), stage.closed(CloseReason::Unauthorized)), (1, 5));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::peers::{Ws, deflated_frame};
+use common::peers::{Ws, deflated_frame, deflated_frame_of};
 use common::stage::Stage;
 use http_dialect::Http;
 use node::Counters;
@@ -156,4 +156,18 @@ fn bombs_take_no_more_memory_than_one_message() {
     let peak_of_one = peak(&mut stage, &ws, &large);
     assert!(peak_of_one < 2 * (2 << 20), "{peak_of_one} bytes for 50,000,000 that were not let in");
     assert_eq!(stage.closed(model::CloseReason::TooBig), 1);
+}
+
+/// Of messages that are inflated in slices one is inflated, however many have come.
+#[test]
+fn long_bombs_take_no_more_memory_than_one_message() {
+    let _alone = ALONE.lock();
+    let mut stage = stage(1);
+    let bombers = members(&mut stage, 20, "permessage-deflate");
+    let bomb = deflated_frame_of(&"\0".repeat(2_000_000), 100_000);
+    bombers.iter().for_each(|ws| ws.peer.write(&bomb));
+    let peak = allocation_counter::measure(|| stage.settle()).bytes_max;
+    assert_eq!(stage.counters().bytes_inflated, 20 * 2_000_000);
+    let sent = 20 * 100_000;
+    assert!(peak < 3 * sent + 2 * (2 << 20), "{peak} bytes");
 }

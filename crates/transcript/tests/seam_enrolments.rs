@@ -1,6 +1,8 @@
 //! The seam on a made-up dialect: principals that the node makes, their sessions on several shards, and what is asked
 //! of all of them at once.
 
+#![allow(clippy::panic, reason = "in a test that is how it fails")]
+
 mod common;
 
 use common::numbers::{Blame, Numbers, seeds};

@@ -18,6 +18,9 @@ use dialect::{Conversation, Dialect, Knock, Opening, Request, Road, Welcome};
 use settings::LOOPBACK_SECRET;
 use std::sync::Arc;
 
+/// BOUND: bytes of a body from who has not shown a token of the server's own, where there are such tokens.
+const BODY_MAX: usize = 64 << 10;
+
 /// The dialect, with its settings.
 #[derive(Debug)]
 pub struct Watchtower {
@@ -43,6 +46,11 @@ impl Dialect for Watchtower {
     /// SPEC [URL-1].
     fn claims(&self, request: &Request<'_>) -> bool {
         !request.wants_websocket && wire::http::is_ours(request.path)
+    }
+
+    /// Senders name themselves in the body.
+    fn reads_of_strangers(&self) -> usize {
+        BODY_MAX
     }
 
     fn converse(&self, opening: &Opening) -> Box<dyn Conversation> {

@@ -331,6 +331,7 @@ impl<N: Net> Shard<N> {
     /// Gives a link's place back.
     pub(super) fn forget_link(&mut self, slot: u32) {
         self.out.forget(slot);
+        self.forget_long(slot);
         let hot = &mut self.out.hot[slot as usize];
         // It may stand on the list of touched links; it is passed over there.
         let touched = hot.is_touched();

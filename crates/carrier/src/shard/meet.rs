@@ -136,12 +136,23 @@ impl<N: Net> Shard<N> {
     }
 
     /// Whether somebody may send a body that does not come with its head: not before he has shown for whom he acts,
-    /// where nobody may act without.
+    /// where nobody may act without; but for a short one, where its dialect is told in it who asks.
     pub(super) fn may_send_body(&self, slot: u32, decoder: &http1::Decoder) -> bool {
         let Some(link) = self.links.get(slot as usize) else { return true };
         let Some(plan) = self.wiring.ports.get(usize::from(link.port)) else { return true };
-        let refused = |request: &Request<'_>| self.is_refused(request.token().as_deref(), &plan.vhost);
+        let refused = |request: &Request<'_>| {
+            self.is_refused(request.token().as_deref(), &plan.vhost) && !self.is_read_of_strangers(request)
+        };
         !decoder.look(&self.limits, refused).unwrap_or(false)
+    }
+
+    /// Whether the body is as short as its dialect reads them of strangers. One of chunks may become any length.
+    fn is_read_of_strangers(&self, request: &Request<'_>) -> bool {
+        let length = request.header("content-length").and_then(|text| text.parse().ok());
+        let most =
+            || self.wiring.dialects.iter().find(|d| d.claims(request)).map_or(0, |d| d.reads_of_strangers());
+        let most = catch_unwind(AssertUnwindSafe(most)).unwrap_or(0);
+        length.is_some_and(|length: usize| length <= most)
     }
 
     /// Whether it is known at once that this credential is not admitted. Who decides that is somebody else's code.

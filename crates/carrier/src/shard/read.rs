@@ -1,6 +1,7 @@
 //! How bytes become frames: reading a link, and handing what it says to its session.
 
 use super::Shard;
+use super::inflate::Share;
 use crate::http1::{self, Progress, Refused};
 use crate::link::{Awaited, NONE, Speech};
 use crate::net::{Net, Stream};
@@ -31,7 +32,12 @@ impl<N: Net> Shard<N> {
         }
         link.heard = true;
         link.readable = false;
-        self.inflated = 0;
+        self.share = Share::default();
+        if link.long_message().is_some() {
+            self.inflate_long(slot);
+            self.read_later(slot);
+            return self.desk.commit();
+        }
         if !link.unread.is_empty() {
             let mut unread = std::mem::take(&mut link.unread);
             self.feed(slot, &mut unread);
@@ -86,7 +92,7 @@ impl<N: Net> Shard<N> {
             if std::mem::take(&mut link.fresh) {
                 self.hear_announcement(slot);
             }
-            let inflated = self.inflated;
+            let inflated = self.share.inflated;
             self.feed(slot, scratch.get_mut(..n).unwrap_or_default());
             self.desk.commit();
             let caused = self.desk.take_caused();
@@ -101,7 +107,7 @@ impl<N: Net> Shard<N> {
                 return;
             }
             budget = budget.saturating_sub(caused.saturating_mul(DELIVERY).saturating_add(n));
-            budget = budget.saturating_sub(self.inflated - inflated);
+            budget = budget.saturating_sub(self.share.inflated - inflated);
             if budget == 0 {
                 return self.read_later(slot);
             }
@@ -116,11 +122,6 @@ impl<N: Net> Shard<N> {
             link.ready = true;
             self.ready.push_back(slot);
         }
-    }
-
-    /// Whether the link that is being read has had its share of inflating: a little that was read may be a lot.
-    fn is_spent(&self) -> bool {
-        self.inflated >= self.limits.read_budget
     }
 
     /// Keeps what was read of a link until its next turn.
@@ -303,7 +304,7 @@ impl<N: Net> Shard<N> {
         at
     }
 
-    fn hear_item(&mut self, slot: u32, item: Item<'_>) {
+    pub(super) fn hear_item(&mut self, slot: u32, item: Item<'_>) {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         let (session, id) = (link.session, Some(LinkId { slot, generation: link.generation }));
         // What is compressed is charged when it has been inflated.
@@ -316,7 +317,7 @@ impl<N: Net> Shard<N> {
             Item::Binary(bytes) => {
                 self.converse(session, id, |c, turn| c.on_frame(Frame::Binary(bytes), turn));
             }
-            Item::Deflated(..) => self.hear_deflated(slot, session, item),
+            Item::Deflated(_, payload) => self.hear_deflated(slot, session, item, payload.len()),
             Item::Ping(_) if !link.extras().pings.take(self.limits.ping_rate, self.now.time) => {
                 self.hear_fault(slot, Fault { code: 1008, detail: "too many pings" });
             }
@@ -332,24 +333,7 @@ impl<N: Net> Shard<N> {
         }
     }
 
-    /// A message that is compressed: inflated no further than it may be, then heard like any other.
-    fn hear_deflated(&mut self, slot: u32, session: u32, item: Item<'_>) {
-        let is_known = self.sessions.get(session as usize).is_some_and(|s| s.principal.is_some());
-        let limits = &self.limits;
-        let strangers = limits.strangers_inflated_bytes.min(limits.message_bytes);
-        let bound = if is_known { limits.message_bytes } else { strangers };
-        let mut inflater = std::mem::take(&mut self.inflater);
-        match inflater.open(item, bound) {
-            Ok(item) => self.hear_item(slot, item),
-            Err(fault) => self.hear_fault(slot, fault),
-        }
-        self.inflated += inflater.inflated();
-        self.desk.counters.bytes_inflated += inflater.inflated() as u64;
-        inflater.tidy();
-        self.inflater = inflater;
-    }
-
-    fn hear_fault(&mut self, slot: u32, fault: Fault) {
+    pub(super) fn hear_fault(&mut self, slot: u32, fault: Fault) {
         let session = self.links.get(slot as usize).map_or(NONE, |l| l.session);
         tracing::debug!(code = fault.code, detail = fault.detail, "a peer broke the WebSocket protocol");
         let reason = if fault.code == 1009 { CloseReason::TooBig } else { CloseReason::Fault };

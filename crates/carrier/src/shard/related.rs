@@ -46,7 +46,7 @@ impl<N: Net> Shard<N> {
                 c.on_tick(turn);
             }
         });
-        let Some(ticket) = ticket else { return None };
+        let ticket = ticket?;
         match self.session(id) {
             Some(child) if child.is_held() => child.waits().born = Some((parent, ticket)),
             _ => self.answer(parent, ticket, Answer::Spawned(id)),

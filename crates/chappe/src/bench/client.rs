@@ -1,38 +1,18 @@
-//! One client of a run: its handshake, its subscription, and what it hears. Knows nothing of the others.
+//! One client of a run: its connection, and what it has heard. What it speaks is its [`Speech`]'s. Knows nothing of
+//! the others.
 
 use super::histogram::Histogram;
 use super::sequence::{Heard, UnderWay};
-use super::stamp::{self, Stamp};
+use super::speech::Speech;
+use super::stamp::Stamp;
 use super::timing::Stopwatch;
 use super::wire::Wire;
-use carrier::websocket::{self, Decoder, Item, Opcode, Role};
 use model::Limits;
 use std::io::{self, ErrorKind, Read, Write};
-
-/// The key of all masks. Nobody between us could be misled by one that is known.
-const KEY: [u8; 4] = [0x5a, 0xc3, 0x96, 0x0f];
-/// Where the head of a response ends.
-const HEAD_END: &[u8] = b"\r\n\r\n";
-
-/// How far a client is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    Connecting,
-    /// Has asked for a WebSocket.
-    Asking,
-    /// Has asked for its room.
-    Subscribing,
-    /// Is where it should be.
-    Joined,
-}
 
 /// What all clients hear with: shared, since there is only one thread.
 pub(super) struct Ear {
     pub(super) watch: Stopwatch,
-    /// Which run this is, in the names of rooms.
-    pub(super) run: u32,
-    /// What every message of a room begins with.
-    pub(super) prefixes: Vec<Vec<u8>>,
     pub(super) limits: Limits,
     pub(super) joined: usize,
     pub(super) delivered: u64,
@@ -47,27 +27,30 @@ pub(super) struct Ear {
     pub(super) complaint: Option<String>,
 }
 
-/// A connection.
-pub(super) struct Client {
-    pub(super) wire: Wire,
+/// Who a client is to the run.
+pub(super) struct Member {
     /// Its place among the clients.
     index: u32,
     /// `None`: it only publishes.
     pub(super) room: Option<u32>,
     pub(super) heard: Heard,
-    state: State,
-    decoder: Decoder,
-    /// A head that is not all there.
-    head: Vec<u8>,
+    has_joined: bool,
+}
+
+/// A connection.
+pub(super) struct Client {
+    pub(super) wire: Wire,
+    pub(super) member: Member,
+    speech: Box<dyn Speech>,
+    is_connected: bool,
     /// What the kernel has not taken.
     backlog: Vec<u8>,
 }
 
 impl Client {
-    pub(super) fn new(wire: Wire, index: u32, room: Option<u32>) -> Self {
-        let (heard, decoder) = (Heard::default(), Decoder::new(Role::Client));
-        let (head, backlog) = (Vec::new(), Vec::new());
-        Self { wire, index, room, heard, state: State::Connecting, decoder, head, backlog }
+    pub(super) fn new(wire: Wire, index: u32, room: Option<u32>, speech: Box<dyn Speech>) -> Self {
+        let member = Member { index, room, heard: Heard::default(), has_joined: false };
+        Self { wire, member, speech, is_connected: false, backlog: Vec::new() }
     }
 
     /// Whether the kernel takes no more at the moment.
@@ -76,17 +59,19 @@ impl Client {
     }
 
     /// The socket can be written: it is connected, or takes more.
-    pub(super) fn write_more(&mut self, request: &[u8]) -> io::Result<()> {
-        if self.state == State::Connecting {
+    pub(super) fn write_more(&mut self) -> io::Result<()> {
+        if !self.is_connected {
             if let Some(e) = self.wire.socket.take_error()? {
                 return Err(e);
             }
             match self.wire.socket.peer_addr() {
-                Ok(_) => self.state = State::Asking,
+                Ok(_) => self.is_connected = true,
                 Err(e) if e.kind() == ErrorKind::NotConnected => return Ok(()),
                 Err(e) => return Err(e),
             }
-            return self.send(request);
+            let mut out = Vec::new();
+            self.speech.begin(&mut out);
+            return self.send(&out);
         }
         self.wire.push()?;
         let waiting = std::mem::take(&mut self.backlog);
@@ -122,110 +107,41 @@ impl Client {
                     return Err(e);
                 }
             };
+            let mut out = Vec::new();
             let bytes = scratch.get_mut(..n).unwrap_or_default();
-            if self.state == State::Asking {
-                self.read_head(bytes, ear)?;
-            } else {
-                self.feed(bytes, ear)?;
-            }
+            let heard = self.speech.hear(bytes, &mut self.member, ear, &mut out);
+            self.send(&out)?;
+            heard?;
             // Fewer bytes than asked for: that was all, and more will be reported.
             if n < scratch.len() && !ended && self.wire.tells_when_empty() {
                 return Ok(());
             }
         }
     }
-
-    fn read_head(&mut self, bytes: &[u8], ear: &mut Ear) -> io::Result<()> {
-        self.head.extend_from_slice(bytes);
-        let Some(end) = self.head.windows(HEAD_END.len()).position(|w| w == HEAD_END) else { return Ok(()) };
-        let mut head = std::mem::take(&mut self.head);
-        let mut rest = head.split_off(end + HEAD_END.len());
-        if !head.starts_with(b"HTTP/1.1 101") {
-            let line = String::from_utf8_lossy(&head);
-            let words =
-                format!("{} {}", line.lines().next().unwrap_or_default(), String::from_utf8_lossy(&rest));
-            ear.complaint.get_or_insert(words);
-            return Err(ErrorKind::ConnectionRefused.into());
-        }
-        match self.room {
-            Some(room) => {
-                self.state = State::Subscribing;
-                let mut frame = Vec::new();
-                mask(&mut frame, &stamp::subscribe(ear.run, room));
-                self.send(&frame)?;
-            }
-            None => {
-                self.state = State::Joined;
-                ear.joined += 1;
-            }
-        }
-        self.feed(&mut rest, ear)
-    }
-
-    fn feed(&mut self, bytes: &mut [u8], ear: &mut Ear) -> io::Result<()> {
-        let now = ear.watch.nanos();
-        let mut at = 0;
-        loop {
-            let item = match self.decoder.next(bytes, &mut at, &ear.limits) {
-                Ok(Some(item)) => item,
-                Ok(None) => return Ok(()),
-                Err(fault) => {
-                    ear.complaint
-                        .get_or_insert(format!("the server broke the WebSocket protocol: {}", fault.detail));
-                    return Err(ErrorKind::InvalidData.into());
-                }
-            };
-            match item {
-                Item::Text(text) => {
-                    let prefix = self.room.and_then(|room| ear.prefixes.get(room as usize));
-                    match prefix.and_then(|prefix| stamp::read(text.as_bytes(), prefix)) {
-                        Some(stamp) => ear.hear(&mut self.heard, (self.index, self.room), stamp, now),
-                        None => ear.hear_words(&mut self.state, text),
-                    }
-                }
-                Item::Ping(payload) => {
-                    let mut pong = Vec::new();
-                    websocket::masked(&mut pong, Opcode::Pong, payload, KEY);
-                    self.send(&pong)?;
-                }
-                Item::Close(said) => {
-                    let (code, reason) = said.unwrap_or((1005, ""));
-                    ear.complaint.get_or_insert(format!("closed with {code} {reason}"));
-                    return Err(ErrorKind::ConnectionReset.into());
-                }
-                Item::Binary(_) | Item::Deflated(..) | Item::Pong(_) => {}
-            }
-        }
-    }
 }
 
 impl Ear {
-    fn hear(&mut self, heard: &mut Heard, (client, room): (u32, Option<u32>), stamp: Stamp, now: u64) {
-        heard.hear(stamp.number);
-        if let Some(room) = room.and_then(|room| self.under_way.get_mut(room as usize)) {
+    /// A message has reached a member, at `now`.
+    pub(super) fn hear(&mut self, member: &mut Member, stamp: Stamp, now: u64) {
+        member.heard.hear(stamp.number);
+        if let Some(room) = member.room.and_then(|room| self.under_way.get_mut(room as usize)) {
             self.through += room.arrive(stamp.number);
         }
         self.delivered += 1;
         self.latency.add(now.saturating_sub(stamp.at));
         if let Some(answers) = &mut self.answers {
-            answers.push((client, stamp.number));
+            answers.push((member.index, stamp.number));
         }
     }
 
-    /// The server speaks for itself: a greeting, an acknowledgement, or bad news.
-    fn hear_words(&mut self, state: &mut State, text: &str) {
-        if text.starts_with("{\"msg\":\"Subscribed to ") {
-            if *state == State::Subscribing {
-                *state = State::Joined;
-                self.joined += 1;
-            }
-        } else if text.starts_with("{\"msg\":\"Refused") || text.starts_with("{\"msg\":\"Missed") {
-            self.complaint.get_or_insert_with(|| text.to_owned());
-        }
+    /// A client is where it should be.
+    pub(super) fn note_joined(&mut self, member: &mut Member) {
+        self.joined += usize::from(!std::mem::replace(&mut member.has_joined, true));
     }
-}
 
-/// Appends a text as a client's frame.
-pub(super) fn mask(out: &mut Vec<u8>, text: &[u8]) {
-    websocket::masked(out, Opcode::Text, text, KEY);
+    /// The server said something that is no good news; the first of it is kept. An error that ends the connection.
+    pub(super) fn complain(&mut self, words: String, kind: ErrorKind) -> io::Error {
+        self.complaint.get_or_insert(words);
+        kind.into()
+    }
 }

@@ -5,10 +5,11 @@ use super::histogram::Histogram;
 use super::progress::Progress;
 use super::sealing::Sealing;
 use super::sequence::UnderWay;
-use super::stamp;
+use super::speech::School;
 use super::target::Target;
 use super::timing::Stopwatch;
 use super::wire::Wire;
+use crate::cli::Tongue;
 use crate::terminal::harmless;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -36,15 +37,15 @@ pub(super) struct Crowd {
     pub(super) ear: Ear,
     scratch: Vec<u8>,
     target: Target,
-    request: Vec<u8>,
+    pub(super) school: School,
     /// Nanoseconds spent looking for events that were not there, because waiting would have been too long.
     pub(super) spun: u64,
 }
 
 impl Crowd {
-    pub(super) fn new(target: Target, rooms: u32) -> Result<Self, String> {
+    /// `tongue`: what members speak.
+    pub(super) fn new(target: Target, tongue: Tongue, rooms: u32) -> Result<Self, String> {
         let poll = Poll::new().map_err(|e| format!("the system refuses: {e}"))?;
-        let run = std::process::id();
         Ok(Self {
             poll,
             events: Events::with_capacity(1024),
@@ -53,8 +54,6 @@ impl Crowd {
             closed: 0,
             ear: Ear {
                 watch: Stopwatch::start(),
-                run,
-                prefixes: (0..rooms).map(|room| stamp::prefix(run, room)).collect(),
                 limits: Limits::default(),
                 joined: 0,
                 delivered: 0,
@@ -65,7 +64,7 @@ impl Crowd {
                 complaint: None,
             },
             scratch: vec![0; SCRATCH],
-            request: target.request(),
+            school: School::new(tongue, &target, rooms),
             target,
             spun: 0,
         })
@@ -128,14 +127,18 @@ impl Crowd {
     }
 
     fn connect(&mut self, room: Option<u32>) -> io::Result<()> {
-        let mut stream = TcpStream::connect(self.target.address)?;
+        let speaks_http = room.is_none() || self.target.device.is_none();
+        let address = self.target.device.filter(|_| !speaks_http).unwrap_or(self.target.address);
+        let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         let place = self.clients.len();
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(place), both)?;
-        let tls = self.target.sealing.as_ref().map(Sealing::connection).transpose();
+        let sealing = self.target.sealing.as_ref().filter(|_| speaks_http);
+        let tls = sealing.map(Sealing::connection).transpose();
         let wire = Wire::new(stream, tls.map_err(io::Error::other)?);
-        self.clients.push(Client::new(wire, u32::try_from(place).unwrap_or(u32::MAX), room));
+        let speech = self.school.speech(room);
+        self.clients.push(Client::new(wire, u32::try_from(place).unwrap_or(u32::MAX), room, speech));
         self.gone.push(false);
         Ok(())
     }
@@ -156,7 +159,7 @@ impl Crowd {
             let ended = event.is_read_closed() || event.is_error();
             let mut outcome = Ok(());
             if event.is_writable() {
-                outcome = client.write_more(&self.request);
+                outcome = client.write_more();
             }
             if outcome.is_ok() && (event.is_readable() || ended) {
                 outcome = client.read(&mut self.scratch, ended, &mut self.ear);

@@ -11,7 +11,7 @@ use super::stamp::{self, Stamp};
 use super::target::Target;
 use super::timing::nanos_of;
 use super::work::{Kind, Work};
-use super::{client, report_latency};
+use super::{report_latency, speech};
 use std::time::Duration;
 
 /// The longest wait for events: phases end in time even when nothing happens.
@@ -40,6 +40,8 @@ struct Run<'a> {
     work: &'a Work,
     pid: Option<u32>,
     crowd: Crowd,
+    /// What messages to each room begin with.
+    openings: Vec<Vec<u8>>,
     /// Messages published to each room.
     sent: Vec<u64>,
     published: u64,
@@ -54,10 +56,12 @@ struct Run<'a> {
 /// Runs the workload.
 pub(super) fn run(work: &Work, target: Target, pid: Option<u32>) -> Result<Report, String> {
     let resident_before = pid.and_then(process::resident);
+    let crowd = Crowd::new(target, work.tongue, work.rooms)?;
     let mut run = Run {
         work,
         pid,
-        crowd: Crowd::new(target, work.rooms)?,
+        openings: (0..work.rooms).map(|room| crowd.school.opening(room)).collect(),
+        crowd,
         sent: vec![0; work.rooms as usize],
         published: 0,
         owed: 0,
@@ -170,14 +174,13 @@ impl Run<'_> {
 
     /// Appends a message to what is sent next.
     fn write(&mut self, room: u32, at: u64) {
-        let (Some(sent), Some(prefix)) =
-            (self.sent.get_mut(room as usize), self.crowd.ear.prefixes.get(room as usize))
+        let (Some(sent), Some(prefix)) = (self.sent.get_mut(room as usize), self.openings.get(room as usize))
         else {
             return;
         };
         let mut text = Vec::with_capacity(prefix.len() + self.work.size + 2);
         stamp::write(&mut text, prefix, Stamp { number: *sent, at }, self.work.size);
-        client::mask(&mut self.out, &text);
+        speech::mask(&mut self.out, &text);
         if let Some(under_way) = self.crowd.ear.under_way.get_mut(room as usize) {
             under_way.send(self.work.members);
         }
@@ -253,7 +256,7 @@ impl Run<'_> {
     }
 
     fn report_losses(&self, report: &mut Report) {
-        let members = self.crowd.clients.iter().filter_map(|c| Some((c.room?, c.heard)));
+        let members = self.crowd.clients.iter().filter_map(|c| Some((c.member.room?, c.member.heard)));
         let (mut lost, mut gaps, mut repeats) = (0, 0, 0);
         for (room, heard) in members {
             lost += heard.lost(self.sent.get(room as usize).copied().unwrap_or(0));

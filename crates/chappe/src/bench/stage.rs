@@ -2,9 +2,10 @@
 //!
 //! Each shard counts in a place of its own that nobody else writes, so that counting costs no shared write.
 
-use super::client;
+use super::speech;
 use super::stamp::{self, Stamp};
 use super::work::{Kind, Work};
+use crate::cli::Tongue;
 use carrier::websocket::{self, Opcode};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -98,7 +99,7 @@ impl Stage {
     pub(super) fn new(work: Work, shards: u16, threads: u16, most: u64) -> Self {
         let mut frames = Vec::new();
         for room in 0..work.rooms {
-            client::mask(&mut frames, &text(room, work.size));
+            speech::mask(&mut frames, &text(room, work.size));
         }
         let mut delivery = Vec::new();
         websocket::frame(&mut delivery, Opcode::Text, &text(0, work.size));
@@ -255,6 +256,11 @@ impl Stage {
 /// The same for every message to the room: nobody reads it.
 pub(super) fn text(room: u32, size: usize) -> Vec<u8> {
     let mut text = Vec::new();
-    stamp::write(&mut text, &stamp::prefix(0, room), Stamp { number: 0, at: 0 }, size);
+    stamp::write(
+        &mut text,
+        &stamp::prefix(&stamp::room(Tongue::Rooms, 0, room)),
+        Stamp { number: 0, at: 0 },
+        size,
+    );
     text
 }

@@ -1,6 +1,8 @@
 //! What each message carries: its number in its room and when it was sent, in letters that JSON does not escape.
 //!
-//! A message is a rooms packet, which the server passes on unaltered, so a receiver knows where its stamp is.
+//! A message is a rooms packet. What a member hears of it depends on what it speaks, but it knows where the stamp is.
+
+use crate::cli::Tongue;
 
 /// Bytes of a stamp, and so of the shortest payload.
 const STAMP: usize = 2 * LETTERS;
@@ -16,19 +18,22 @@ pub(super) struct Stamp {
     pub(super) at: u64,
 }
 
-/// The name of a room. `run` keeps runs apart that meet in one server.
-pub(super) fn room(run: u32, room: u32) -> String {
-    format!("bench-{run}-{room:06}")
+/// The name of a room. `run` keeps runs apart that meet in one server. Where channels are numbers it is one, of 32 bits.
+pub(super) fn room(tongue: Tongue, run: u32, room: u32) -> String {
+    match tongue {
+        Tongue::Rooms => format!("bench-{run}-{room:06}"),
+        Tongue::Stream | Tongue::Device => (run % 4000 * 1_000_000 + 1_000_000 + room).to_string(),
+    }
 }
 
 /// What every message to a room begins with.
-pub(super) fn prefix(run: u32, number: u32) -> Vec<u8> {
-    format!("{{\"event\":\"{}\",\"payload\":\"", room(run, number)).into_bytes()
+pub(super) fn prefix(room: &str) -> Vec<u8> {
+    format!("{{\"event\":\"{room}\",\"payload\":\"").into_bytes()
 }
 
 /// Subscribes to a room.
-pub(super) fn subscribe(run: u32, number: u32) -> Vec<u8> {
-    format!("{{\"event\":\"subscribe\",\"payload\":[\"{}\"]}}", room(run, number)).into_bytes()
+pub(super) fn subscribe(room: &str) -> Vec<u8> {
+    format!("{{\"event\":\"subscribe\",\"payload\":[\"{room}\"]}}").into_bytes()
 }
 
 /// Appends a message whose payload is `size` bytes.
@@ -75,7 +80,7 @@ mod tests {
 
     #[test]
     fn stamps_survive() {
-        let prefix = prefix(7, 12);
+        let prefix = prefix(&room(Tongue::Rooms, 7, 12));
         for (number, at) in [(0, 0), (1, u64::MAX), (0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210)] {
             for size in [STAMP, 128] {
                 let mut text = Vec::new();
@@ -90,10 +95,21 @@ mod tests {
     }
 
     #[test]
+    fn rooms_that_are_numbers_have_32_bits() {
+        for tongue in [Tongue::Stream, Tongue::Device] {
+            assert_eq!(room(tongue, 7, 12), "8000012");
+            assert!(room(tongue, u32::MAX, 999_999).parse::<u32>().is_ok());
+        }
+    }
+
+    #[test]
     fn other_frames_have_none() {
-        let prefix = prefix(7, 12);
+        let prefix = prefix(&room(Tongue::Rooms, 7, 12));
         assert_eq!(read(b"{\"msg\":\"Subscribed to bench-7-000012\"}", &prefix), None);
         assert_eq!(read(&prefix, &prefix), None);
-        assert_eq!(subscribe(7, 1), b"{\"event\":\"subscribe\",\"payload\":[\"bench-7-000001\"]}");
+        assert_eq!(
+            subscribe("bench-7-000001"),
+            b"{\"event\":\"subscribe\",\"payload\":[\"bench-7-000001\"]}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Which server: an address of this machine, out of a URL, what is shown to it, and how it is sealed.
 
 use super::sealing::Sealing;
-use crate::cli::{Place, Secret};
+use crate::cli::{Manner, Place, Secret, Tongue};
 use crate::client;
 use crate::ending::Trouble;
 use crate::terminal::harmless;
@@ -14,6 +14,10 @@ pub(super) struct Target {
     /// Host and port as the request names them.
     host: String,
     path: String,
+    /// Where devices are served, when members are devices.
+    pub(super) device: Option<SocketAddr>,
+    /// What senders of Watchtower register with.
+    secret: Option<Secret>,
     /// Shown by every client.
     token: Option<Secret>,
     /// TLS, where it is wanted.
@@ -22,10 +26,19 @@ pub(super) struct Target {
 
 impl Target {
     /// What the arguments and variables name.
-    pub(super) fn of(place: &Place) -> Result<Self, Trouble> {
+    pub(super) fn of(place: &Place, manner: Option<&Manner>) -> Result<Self, Trouble> {
         let url = place.reach.url()?;
         let mut target = Self::parse(&url).map_err(Trouble::usage)?;
         target.token = place.reach.token()?;
+        if let Some(manner) = manner {
+            target.secret = Some(manner.secret.clone());
+            if manner.tongue == Tongue::Device {
+                if !manner.devices.ip().is_loopback() {
+                    return Err(Trouble::usage(refusal(&manner.devices.to_string())));
+                }
+                target.device = Some(manner.devices);
+            }
+        }
         if let Some(token) = &target.token {
             client::bearer(token)?;
         }
@@ -79,7 +92,17 @@ impl Target {
             return Err(malformed());
         }
         let (address, host, path) = (SocketAddr::new(ip, port), authority.into(), path.into());
-        Ok(Self { address, host, path, token: None, sealing: None })
+        Ok(Self { address, host, path, device: None, secret: None, token: None, sealing: None })
+    }
+
+    /// Host and port as requests name them.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What senders of Watchtower register with.
+    pub(super) fn secret(&self) -> &str {
+        self.secret.as_ref().map(Secret::reveal).unwrap_or_default()
     }
 
     /// The host, as a certificate names it.

@@ -5,6 +5,7 @@
 
 use super::stage::{Phase, Stage};
 use super::stamp;
+use crate::cli::Tongue;
 use carrier::net::{Net, Port, Ready, Stream};
 use model::Now;
 use node::Clock;
@@ -115,7 +116,7 @@ impl Read for VoidStream {
             Step::Asked => {
                 self.step = Step::Subscribed;
                 let mut frame = Vec::new();
-                super::client::mask(&mut frame, &stamp::subscribe(0, self.room));
+                super::speech::mask(&mut frame, &stamp::subscribe(&stamp::room(Tongue::Rooms, 0, self.room)));
                 put(into, &frame)
             }
             Step::Subscribed | Step::Joined => self.say(into),

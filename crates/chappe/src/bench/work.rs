@@ -1,6 +1,6 @@
 //! What a run does, whatever carries it: the workload with its numbers, out of the arguments.
 
-use crate::cli::{Load, Pace};
+use crate::cli::{Load, Pace, Tongue};
 
 /// Which workload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +26,8 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Work {
     pub(super) kind: Kind,
+    /// What members speak.
+    pub(super) tongue: Tongue,
     /// Members in all.
     pub(super) sessions: u32,
     pub(super) rooms: u32,
@@ -43,6 +45,7 @@ impl Work {
     fn of(kind: Kind, rooms: u32, members: u32, load: &Load) -> Self {
         Self {
             kind,
+            tongue: Tongue::Rooms,
             sessions: rooms.saturating_mul(members),
             rooms,
             members,
@@ -73,6 +76,11 @@ impl Work {
         let members = sessions.div_ceil(rooms.max(1));
         let load = Load { size: 32, seconds: 0.0, warm: 0.0 };
         Self { sessions, ..Self::of(Kind::Idle, rooms, members, &load) }
+    }
+
+    /// The same work with members that speak this.
+    pub(super) fn heard_by(self, tongue: Tongue) -> Self {
+        Self { tongue, ..self }
     }
 
     /// The room of a member.

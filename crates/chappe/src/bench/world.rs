@@ -3,6 +3,7 @@
 use super::stage::Stage;
 use super::stamp;
 use super::void::{Void, VoidStream};
+use crate::cli::Tongue;
 use backplane::Alone;
 use bytes::Bytes;
 use carrier::shard::{PortPlan, Speak, Wiring};
@@ -80,7 +81,7 @@ impl Publisher {
 
     /// What is said to the room: its name, and the text.
     pub(super) fn speech(&self, room: u32) -> (String, Vec<u8>) {
-        (stamp::room(0, room), super::stage::text(room, self.size))
+        (stamp::room(Tongue::Rooms, 0, room), super::stage::text(room, self.size))
     }
 
     /// Publishes. How many members will hear it; `None`: not now, an inbox is full.

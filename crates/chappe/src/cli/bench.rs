@@ -1,7 +1,8 @@
 //! The arguments of `chappe bench`. The defaults are workloads that a laptop finishes in seconds.
 
-use super::Reach;
-use clap::{Args, Subcommand};
+use super::{Reach, Secret};
+use clap::{Args, Subcommand, ValueEnum};
+use std::net::SocketAddr;
 
 /// Rooms have names of six digits, so that all frames of a run are equally long.
 const ROOMS_MAX: i64 = 999_999;
@@ -13,6 +14,7 @@ Examples:
   chappe bench fan --members 100 --rate 50             latency at 50 messages a second
   chappe bench idle --members 10000                    connecting, and what a member costs
   chappe bench idle --url wss://127.0.0.1:6889 --ca ca.pem    the same over TLS
+  chappe bench fan --as device --burst 32              members that are devices over TCP
   chappe bench fan --in-process --burst 32             without a server and without the kernel
 
 Ends with 1 when a message was lost, came twice or out of order, or a member was thrown out.";
@@ -38,6 +40,8 @@ pub(crate) struct Fan {
     pub(crate) members: u32,
 
     #[command(flatten)]
+    pub(crate) manner: Manner,
+    #[command(flatten)]
     pub(crate) pace: Pace,
     #[command(flatten)]
     pub(crate) load: Load,
@@ -55,6 +59,8 @@ pub(crate) struct Rooms {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) members: u32,
 
+    #[command(flatten)]
+    pub(crate) manner: Manner,
     #[command(flatten)]
     pub(crate) pace: Pace,
     #[command(flatten)]
@@ -86,6 +92,8 @@ pub(crate) struct Idle {
     pub(crate) rooms: u32,
 
     #[command(flatten)]
+    pub(crate) manner: Manner,
+    #[command(flatten)]
     pub(crate) place: Place,
 }
 
@@ -115,6 +123,33 @@ pub(crate) struct Roster {
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What members speak. Publishers speak rooms, whatever members speak.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Manner {
+    /// What members speak
+    #[arg(long = "as", value_name = "WHAT", value_enum, default_value_t = Tongue::Rooms, conflicts_with = "in_process")]
+    pub(crate) tongue: Tongue,
+
+    /// Where the server has its devices, for `--as device`
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3033")]
+    pub(crate) devices: SocketAddr,
+
+    /// The secret of Watchtower, for `--as stream`
+    #[arg(long, value_name = "SECRET", default_value = "watchtowers_are_awesome", hide_default_value = true)]
+    pub(crate) secret: Secret,
+}
+
+/// What members speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Tongue {
+    /// WebSockets of the rooms dialect
+    Rooms,
+    /// HTTP streams of Watchtower
+    Stream,
+    /// Devices of Watchtower over TCP
+    Device,
 }
 
 /// How one publisher goes about it.
@@ -216,6 +251,7 @@ mod tests {
             "fan --ca a --insecure-tls",
             "fan --in-process --rate 5",
             "fan --rate 5 --window 3",
+            "fan --in-process --as device",
         ] {
             assert_eq!(read(words).err(), Some(ErrorKind::ArgumentConflict), "{words}");
         }

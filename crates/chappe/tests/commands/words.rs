@@ -84,7 +84,7 @@ fn versions() {
     let said = run(&mut chappe(&["version", "--json"]));
     let object: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(object["version"], env!("CARGO_PKG_VERSION"));
-    for dialect in ["http", "rooms", "playground"] {
+    for dialect in ["http", "rooms", "playground", "watchtower"] {
         assert!(object["dialects"].as_array().unwrap().contains(&dialect.into()), "{dialect}");
     }
     assert!(object["target"].as_str().unwrap().contains(std::env::consts::ARCH));

@@ -2,12 +2,12 @@
 //! the other.
 //!
 //! A shard never waits here: it adds to a queue with a bound, under a lock that nobody holds for longer than that, and
-//! rings at most once for all that it adds while the other side is awake.
-//! LOCK: a line's state; nothing is locked under it but the list of those that rang.
+//! rings at most once for what it adds while the other side has not looked.
+//! LOCK: a line's state, the list of those that rang, the register: each alone, nothing under another.
 
 use super::client::{Client, Failure};
 use super::queue::{Next, Queue, Verdict};
-use super::{Shared, lock};
+use super::{Place, Shared, lock};
 use bytes::Bytes;
 use dialect::HookEnd;
 use std::sync::Arc;
@@ -140,6 +140,8 @@ impl Drop for Line {
 
 struct Handle {
     line: Arc<Line>,
+    /// Given back at once, so that who lets go of a hook can open another.
+    _place: Place,
     /// Going away tells the task that it is over.
     _open: oneshot::Sender<()>,
 }
@@ -154,9 +156,9 @@ impl std::fmt::Debug for Hook {
 }
 
 impl Hook {
-    pub(super) fn new(line: Arc<Line>) -> (Self, oneshot::Receiver<()>) {
+    pub(super) fn new(line: Arc<Line>, place: Place) -> (Self, oneshot::Receiver<()>) {
         let (open, closed) = oneshot::channel();
-        (Self(Box::new(Handle { line, _open: open })), closed)
+        (Self(Box::new(Handle { line, _place: place, _open: open })), closed)
     }
 
     /// Its number, which no other hook of the node has had.

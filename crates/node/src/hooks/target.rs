@@ -111,4 +111,15 @@ mod tests {
             assert_eq!(Target::parse(odd).unwrap().address(), None, "{odd}");
         }
     }
+
+    proptest::proptest! {
+        /// Whatever a peer calls a URL: it is none, or says where it leads.
+        #[test]
+        fn any_text_is_a_target_or_none(text in "(https?://)?[-a-z0-9.:@/?#%\\[\\] é]{0,40}") {
+            if let Ok(target) = Target::parse(&text) {
+                proptest::prop_assert!(!target.host.is_empty() && target.port > 0);
+                proptest::prop_assert!(target.path.as_str().starts_with('/'), "{}", target.path);
+            }
+        }
+    }
 }

@@ -180,21 +180,21 @@ impl Ear {
     pub(crate) fn opened(&self) -> Hook {
         match self.news() {
             News::Opened(hook) => hook,
-            other => panic!("{other:?}"),
+            other @ (News::Refused(_) | News::Closed { .. }) => panic!("{other:?}"),
         }
     }
 
     pub(crate) fn closed(&self) -> HookEnd {
         match self.news() {
             News::Closed { why, .. } => why,
-            other => panic!("{other:?}"),
+            other @ (News::Opened(_) | News::Refused(_)) => panic!("{other:?}"),
         }
     }
 
     pub(crate) fn refused(&self) -> String {
         match self.news() {
             News::Refused(refusal) => refusal.to_string(),
-            other => panic!("{other:?}"),
+            other @ (News::Opened(_) | News::Closed { .. }) => panic!("{other:?}"),
         }
     }
 }
@@ -231,17 +231,6 @@ impl Stage {
             sleep(Duration::from_millis(10));
         }
         panic!("never: {:?}", self.hooks.list());
-    }
-
-    /// Waits until no hook is open.
-    pub(crate) fn when_none(&self) {
-        for _ in 0..3000 {
-            if self.hooks.is_empty() {
-                return;
-            }
-            sleep(Duration::from_millis(10));
-        }
-        panic!("there are: {:?}", self.hooks.list());
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) fn limits(written: &config::Limits, posture: Posture, problems: &mut 
         } else {
             d.channels_per_session
         }),
+        enrolments: written.enrolments.unwrap_or(d.enrolments),
+        sessions_per_enrolment: written.sessions_per_enrolment.unwrap_or(d.sessions_per_enrolment),
         publish_rate: rate.map(|rate| (rate, written.publish_burst.unwrap_or(rate.saturating_mul(2)).max(1))),
         connections: written.connections.unwrap_or(d.connections),
         accept_rate: unless_zero(written.accept_rate, exposed.then_some(2000)),
@@ -50,6 +52,8 @@ fn zeros(limits: &Limits, problems: &mut Problems) {
     let zeros = [
         ("message_bytes", limits.message_bytes == 0),
         ("channels_per_session", limits.channels_per_session == 0),
+        ("enrolments", limits.enrolments == 0),
+        ("sessions_per_enrolment", limits.sessions_per_enrolment == 0),
         ("connections", limits.connections == 0),
         ("auth_timeout", limits.auth_timeout.is_zero()),
         ("head_timeout", limits.head_timeout.is_zero()),

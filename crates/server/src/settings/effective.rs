@@ -115,6 +115,8 @@ fn limits(limits: &model::Limits) -> Limits {
         pending_bytes: Some(limits.pending_bytes),
         memory_budget: Some(limits.memory_budget),
         channels_per_session: Some(limits.channels_per_session),
+        enrolments: Some(limits.enrolments),
+        sessions_per_enrolment: Some(limits.sessions_per_enrolment),
         window_timeout: seconds(limits.window_timeout),
         window_bytes: Some(limits.window_bytes),
         publish_rate: Some(limits.publish_rate.map_or(0, |(rate, _)| rate)),

@@ -94,7 +94,11 @@ fn signer(written: &config::Hooks, problems: &mut Problems) -> Option<Signer> {
     let secret = who::secret(keys, written.secret.as_ref(), written.secret_file.as_deref(), problems)?;
     let wrong = |what| {
         let path = if written.secret.is_some() { "hooks.secret" } else { "hooks.secret_file" };
-        Problem::new(path, format!("the secret cannot sign: {what}"), "make one: `openssl rand -base64 32`")
+        Problem::new(
+            path,
+            format!("the secret cannot sign: {what}"),
+            "make one: `echo whsec_$(openssl rand -base64 32)`",
+        )
     };
     Signer::new(&secret).map_err(|what| problems.push(wrong(what))).ok()
 }

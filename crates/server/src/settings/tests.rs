@@ -119,3 +119,48 @@ fn a_secret_in_a_file_that_changed_is_a_change() {
     std::fs::remove_file(&file).unwrap();
     assert_eq!(changes(&old, &new).live, ["auth.token.token_file"]);
 }
+
+#[test]
+fn watchtower_is_for_loopback_until_it_has_a_secret() {
+    let of = |text: &str| resolve(text).unwrap().dialects.watchtower;
+    let secret = |text: &str| of(text).secret.map(|s| s.reveal().to_owned());
+    let here = of("");
+    assert_eq!((here.enabled, here.require_token), (Some(true), Some(false)));
+    assert_eq!(secret("").as_deref(), Some("watchtowers_are_awesome"));
+    assert_eq!(here.grants.unwrap(), ["READ **", "WRITE **"]);
+    // Who knows the secret that everybody knows may do what anybody may.
+    assert_eq!(of("[anonymous]\ngrants = ['READ a']\n").grants.unwrap(), ["READ a"]);
+    assert_eq!(of("[[auth.token]]\nname='a'\ntoken='b'\n").grants, None);
+
+    let exposed = "insecure = true\n[[listener]]\naddress = '0.0.0.0:1'\n";
+    assert_eq!((of(exposed).enabled, secret(exposed)), (Some(false), None));
+    let on = format!("{exposed}[dialect.watchtower]\nsecret = 'hush'\n");
+    assert_eq!(
+        (of(&on).enabled, of(&on).require_token, secret(&on).as_deref()),
+        (Some(true), Some(true), Some("hush"))
+    );
+    assert_eq!(of(&format!("{on}require_token = false\n")).require_token, Some(false));
+    assert_eq!(of(&format!("{on}enabled = false\n")).enabled, Some(false));
+    assert_eq!(resolve(&on).unwrap().effective.dialect.watchtower.grants.unwrap(), ["READ **", "WRITE **"]);
+}
+
+#[test]
+fn watchtowers_section_is_checked() {
+    let exposed = "insecure = true\n[[listener]]\naddress = '0.0.0.0:1'\n";
+    let section = "[dialect.watchtower]\n";
+    for (text, says) in [
+        (format!("{exposed}{section}enabled = true\n"), "dialect.watchtower.secret: is missing"),
+        (format!("{exposed}{section}secret = 'watchtowers_are_awesome'\n"), "everybody knows this secret"),
+        (format!("{section}secret = ''\n"), "dialect.watchtower.secret: the secret is empty"),
+        (format!("{section}secret = 'a'\nsecret_file = 'b'\n"), "dialect.watchtower.secret_file"),
+        (format!("{section}secret_file = '/nowhere/x'\n"), "cannot read /nowhere/x"),
+        (format!("{section}grants = ['SHOUT a']\n"), "dialect.watchtower.grants.0"),
+        (format!("{section}aliases = {{ a = 5, b = 5 }}\n"), "aliases.b: `a` goes by 5 too"),
+        (format!("{section}aliases = {{ a = 0 }}\n"), "aliases.a: 0 is no channel"),
+        (format!("{section}aliases = {{ '7' = 5 }}\n"), "aliases.7: a channel whose name is a number"),
+        (format!("{section}aliases = {{ '' = 5 }}\n"), "dialect.watchtower.aliases.: "),
+    ] {
+        let found = words(&text);
+        assert!(found.contains(says), "{text}: {found}");
+    }
+}

@@ -34,9 +34,17 @@ pub(crate) fn text_frame(text: &str) -> Vec<u8> {
 
 /// A text frame as a client writes it that has agreed to compress.
 pub(crate) fn deflated_frame(text: &str) -> Vec<u8> {
+    deflated_frame_of(text, 0)
+}
+
+/// The same, in so many bytes at least: blocks of nothing follow.
+pub(crate) fn deflated_frame_of(text: &str, bytes: usize) -> Vec<u8> {
     let mut compress = flate2::Compress::new(flate2::Compression::best(), false);
     let mut out = Vec::with_capacity(text.len() + text.len() / 8 + 64);
     compress.compress_vec(text.as_bytes(), &mut out, flate2::FlushCompress::Sync).unwrap();
+    while out.len() < bytes {
+        out.extend([0, 0, 0, 0xff, 0xff]);
+    }
     let mut raw = frame(Opcode::Text, out.strip_suffix(&[0, 0, 0xff, 0xff]).unwrap());
     raw[0] |= 0x40;
     raw

@@ -166,7 +166,7 @@ impl Puppet {
             "join" => turn.join(ticket, rest, None),
             "leave" => turn.leave(ticket, rest),
             "publish" | "tell" | "noecho" | "inside" | "direct" | "broadcast" => {
-                self.publish(verb, rest, ticket, turn)
+                self.publish(verb, rest, ticket, turn);
             }
             "hear" => match rest {
                 "" => turn.hear(&LINE),
@@ -176,7 +176,7 @@ impl Puppet {
             },
             "enrol" | "act" | "retire" | "withdraw" | "check" => enrolments(verb, rest, ticket, turn),
             "hook" => {
-                turn.open_hook(ticket, HookPlan::new(rest, "text/plain").with("X-Server-Name", "Puppet"))
+                turn.open_hook(ticket, HookPlan::new(rest, "text/plain").with("X-Server-Name", "Puppet"));
             }
             "post" => turn.post(|out| out.extend_from_slice(rest.as_bytes())),
             "list" => turn.channels(ticket, 0),

@@ -8,7 +8,7 @@ use crate::map;
 use dialect::{HookEnd, HookPlan, Turn};
 use model::{CloseReason, Delivery};
 
-/// What is posted, and where to. SPEC [CB-2].
+/// What is posted, and where to. SPEC [CB-1].
 pub(super) fn plan(url: &str) -> HookPlan {
     HookPlan::new(url, super::JSON).with("X-Server-Name", "Watchtower")
 }
@@ -52,7 +52,7 @@ impl Called {
         }
     }
 
-    /// SPEC [CB-4].
+    /// SPEC [CB-1].
     pub(super) fn given_up(why: HookEnd, turn: &mut Turn) {
         turn.close(match why {
             HookEnd::Dead => CloseReason::Gone,
