@@ -93,15 +93,16 @@ impl Validation<'_> {
 
     /// What is no number is taken out.
     fn numbers(&mut self, table: &mut Table, key: &Key, path: &str) {
-        table.retain(|name, value| match value {
-            Value::Integer(n) if u32::try_from(*n).is_ok() => true,
-            value => {
-                let found = value.as_integer().map_or_else(|| kind_of(value).into(), |n| n.to_string());
+        table.retain(|name, value| {
+            let number = value.as_integer();
+            let right = number.is_some_and(|n| u32::try_from(n).is_ok());
+            if !right {
+                let found = number.map_or_else(|| kind_of(value).into(), |n| n.to_string());
                 let what = format!("expected a whole number from 0 to {}, found {found}", u32::MAX);
                 let fix = format!("write it as in {}", self.example(key, path));
                 self.problems.push(Problem::new(keys::join(path, name), what, fix));
-                false
             }
+            right
         });
     }
 
