@@ -18,7 +18,7 @@ pub(crate) const WORDS: &[&str] = &[
     "M\u{1}\0\0\0\u{5}\0\0\0\0\0\0\u{1}",
     "r\0",
     "r\u{3}abc",
-    "T\u{1}\0\0\00123456789abcdef0123456789abcdef",
+    "T\u{1}\0\0\u{0}0123456789abcdef0123456789abcdef",
 ];
 
 /// What was heard: commands written again, and whether it ended in a fault.
