@@ -26,8 +26,3 @@ fn watchtower() {
 fn http() {
     transcript::perform_live(folder!("dialects/http"));
 }
-
-#[test]
-fn watchtower() {
-    transcript::perform_live(folder!("dialects/watchtower"));
-}
