@@ -60,12 +60,12 @@ mod tests {
         let mut turn = Turn::default();
         mailbox.empty(&mut turn);
         let (effects, words) = turn.take();
-        let said: Vec<Vec<u8>> = effects
-            .filter_map(|e| match e {
-                Effect::Send { words: span, .. } => Some(words.bytes(span).to_vec()),
-                _ => None,
-            })
-            .collect();
+        let mut said = Vec::new();
+        for effect in effects {
+            if let Effect::Send { words: span, .. } = effect {
+                said.push(words.bytes(span).to_vec());
+            }
+        }
         assert_eq!(said, [b"G\x05\0\0\0".to_vec(), b"dd".to_vec(), b"eeeeeeee".to_vec()]);
     }
 
