@@ -102,8 +102,9 @@ impl Stage {
     }
 }
 
+#[allow(clippy::panic, reason = "a wrong name is a wrong test")]
 fn name(channel: &str) -> ChannelName {
-    ChannelName::new(channel).unwrap()
+    ChannelName::new(channel).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn delivery(channel: &str, text: &'static str) -> Arc<Delivery> {

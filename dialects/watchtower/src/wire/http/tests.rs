@@ -53,10 +53,20 @@ fn each_address_has_its_request() {
     }
 }
 
+type Wrong = (&'static str, &'static str, &'static str, (u16, &'static str));
+
+const SENDER: (u16, &str) = (401, "invalid or missing sender");
+
+fn named(rows: &[Wrong]) {
+    for (method, target, body, (status, says)) in rows {
+        let (found, words) = asked(method, target, body).unwrap_err();
+        assert!(found == *status && words.contains(says), "{method} {target} {body}: {found} {words}");
+    }
+}
+
 #[test]
-fn what_is_wrong_is_named() {
-    let sender = (401, "invalid or missing sender");
-    for (method, target, body, (status, says)) in [
+fn what_is_wrong_with_an_address_is_named() {
+    named(&[
         ("GET", "/register", "", (405, "POST")),
         ("POST", "/channels", "", (405, "GET, HEAD")),
         ("HEAD", "/channels/join/5", "", (405, "GET")),
@@ -64,12 +74,12 @@ fn what_is_wrong_is_named() {
         ("GET", "/channels/other", "", (404, "nothing here")),
         ("GET", "/channels/joint?sender=72", "", (404, "nothing here")),
         ("GET", "/channels/join/?sender=72", "", (404, "nothing here")),
-        ("GET", "/channels", "", sender),
-        ("GET", "/channels?sender=", "", sender),
-        ("GET", "/channels?sender=0", "", sender),
-        ("GET", "/channels?sender=x", "", sender),
-        ("GET", "/channels?sender=4294967296", "", sender),
-        ("GET", "/channels/join/5", "", sender),
+        ("GET", "/channels", "", SENDER),
+        ("GET", "/channels?sender=", "", SENDER),
+        ("GET", "/channels?sender=0", "", SENDER),
+        ("GET", "/channels?sender=x", "", SENDER),
+        ("GET", "/channels?sender=4294967296", "", SENDER),
+        ("GET", "/channels/join/5", "", SENDER),
         ("GET", "/channels/join?sender=72", "", (400, "`channels` is missing")),
         ("GET", "/channels/join?channels=&sender=72", "", (400, "`channels` is missing")),
         ("GET", "/channels/join/5,x?sender=72", "", (400, "`x` is no channel")),
@@ -78,6 +88,12 @@ fn what_is_wrong_is_named() {
         ("GET", "/channels/join/0?sender=72", "", (400, "0, which is no channel")),
         ("GET", "/channels/join/%ff?sender=72", "", (400, "`channels` is missing")),
         ("GET", "/channels/join/1,2,3,4?sender=72", "", (400, "longer than 3")),
+    ]);
+}
+
+#[test]
+fn what_is_wrong_with_a_body_is_named() {
+    named(&[
         ("POST", "/register", "", (400, "the body is not JSON: EOF")),
         ("POST", "/register", "{\n\"secret_key\" 1}", (400, "at line 2 column 14")),
         ("POST", "/register", "[\"s\"]", (400, "must be a JSON object")),
@@ -88,11 +104,11 @@ fn what_is_wrong_is_named() {
             r#"{"secret_key":"a","secret_key":"b"}"#,
             (400, "duplicate field `secret_key`"),
         ),
-        ("POST", "/unregister", "{}", sender),
-        ("POST", "/unregister", r#"{"sender":null}"#, sender),
-        ("POST", "/unregister", r#"{"sender":-1}"#, sender),
-        ("POST", "/unregister", r#"{"sender":7.5}"#, sender),
-        ("POST", "/unregister", r#"{"sender":"0"}"#, sender),
+        ("POST", "/unregister", "{}", SENDER),
+        ("POST", "/unregister", r#"{"sender":null}"#, SENDER),
+        ("POST", "/unregister", r#"{"sender":-1}"#, SENDER),
+        ("POST", "/unregister", r#"{"sender":7.5}"#, SENDER),
+        ("POST", "/unregister", r#"{"sender":"0"}"#, SENDER),
         ("POST", "/unregister", r#"{"sender":"x"}"#, (400, "`sender` must be the number")),
         ("POST", "/unregister", r#"{"sender":[72]}"#, (400, "`sender` must be the number")),
         ("POST", "/channels/leave", r#"{"sender":72}"#, (400, "`channels` is missing")),
@@ -127,10 +143,7 @@ fn what_is_wrong_is_named() {
             r#"{"sender":72,"channels":[5],"callback_url":{}}"#,
             (400, "`callback_url` must be a string"),
         ),
-    ] {
-        let (found, words) = asked(method, target, body).unwrap_err();
-        assert!(found == status && words.contains(says), "{method} {target} {body}: {found} {words}");
-    }
+    ]);
 }
 
 #[test]
