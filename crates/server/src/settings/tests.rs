@@ -39,9 +39,9 @@ fn listeners_of_devices_are_checked() {
     let device = "speaks = 'watchtower'\n";
     let far = format!("insecure = true\n[[listener]]\naddress = 'udp:0.0.0.0:1'\n{device}");
     for (text, says) in [
-        (udp.to_owned(), "listener.0.speaks: HTTP is not spoken in datagrams"),
-        (format!("{udp}{device}hosts = ['a']\n"), "listener.0.hosts: only HTTP has a `Host`"),
-        (format!("{udp}{device}proxy_protocol = true\n"), "listener.0.proxy_protocol: no proxy"),
+        (udp.to_owned(), "listener.speaks: HTTP is not spoken in datagrams"),
+        (format!("{udp}{device}hosts = ['a']\n"), "listener.hosts: only HTTP has a `Host`"),
+        (format!("{udp}{device}proxy_protocol = true\n"), "listener.proxy_protocol: no proxy"),
         (format!("{udp}{device}[dialect.watchtower]\nenabled = false\n"), "Watchtower is off"),
         (far.clone(), "Watchtower is off"),
     ] {
