@@ -7,6 +7,8 @@ mod bound;
 mod config;
 mod cuts;
 mod deflate;
+mod device_tcp;
+mod device_udp;
 mod http;
 mod http1;
 mod proxy;
@@ -25,7 +27,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "http1", check: http1::check, words: http1::WORDS },
     Target { name: "websocket", check: websocket::check, words: websocket::WORDS },
     Target { name: "deflate", check: deflate::check, words: deflate::WORDS },
@@ -33,6 +35,8 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "http", check: http::check, words: http::WORDS },
     Target { name: "watchtower-http", check: watchtower_http::check, words: watchtower_http::WORDS },
     Target { name: "proxy", check: proxy::check, words: proxy::WORDS },
+    Target { name: "device-tcp", check: device_tcp::check, words: device_tcp::WORDS },
+    Target { name: "device-udp", check: device_udp::check, words: device_udp::WORDS },
     Target { name: "config", check: config::check, words: config::WORDS },
 ];
 

@@ -3,6 +3,7 @@
 //! Edge-triggered: after a stream was reported readable it is read until it has less than was asked for.
 
 pub mod os;
+mod departures;
 mod socket;
 mod tls;
 
@@ -116,8 +117,11 @@ pub trait Net {
     /// Those of the system.
     fn receive(&mut self, port: u16, into: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
 
-    /// Sends a datagram. One that cannot be sent is lost, as datagrams are.
+    /// Sends a datagram, at the latest with [`Net::push_datagrams`]. One that cannot be sent is lost, as datagrams are.
     fn send(&mut self, port: u16, to: SocketAddr, datagram: &[u8]);
+
+    /// Sends the datagrams that wait, with as few calls as it takes; says how many those were since it was last asked.
+    fn push_datagrams(&mut self) -> u64;
 
     /// Closes the listeners: nobody new is let in.
     fn close_listeners(&mut self);

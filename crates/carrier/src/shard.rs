@@ -4,7 +4,8 @@
 //! each bounded. What does not fit goes on in the next turn, which then does not wait. Nothing here blocks,
 //! locks for long, or reads a clock: the network is an argument, and it tells the time.
 //!
-//! * `accept`: connections and datagrams come in
+//! * `accept`: connections come in
+//! * `datagrams`: datagrams do
 //! * `meet`: who they are, while nobody knows
 //! * `read`: bytes become frames
 //! * `inflate`: those that are compressed become messages
@@ -18,6 +19,7 @@
 //! * `tick`: deadlines
 
 mod accept;
+mod datagrams;
 mod end;
 mod expand;
 mod hooks;
@@ -373,6 +375,7 @@ impl<N: Net> Shard<N> {
         // What timers and endings asked for goes the same way as everything else.
         self.desk.commit();
         self.desk.ring();
+        self.desk.counters.writes += self.net.push_datagrams();
         self.measure(before);
         Ok(())
     }

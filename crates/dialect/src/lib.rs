@@ -5,6 +5,7 @@
 //! holds no lock and knows neither the hub nor a carrier. Read [`frame`], [`turn`], [`event`] next.
 
 pub mod frame;
+pub mod knock;
 pub mod turn;
 pub mod event;
 pub mod hook;
@@ -15,6 +16,7 @@ pub mod settings;
 pub use event::{ChannelCount, Event};
 pub use frame::{Frame, Header, Request};
 pub use hook::{HookEnd, HookPlan};
+pub use knock::{Knock, Welcome};
 pub use turn::{Command, Effect, Hearing, Response, Span, Turn, Words};
 
 use model::{CloseReason, SessionId, Time, VHostName};
@@ -61,11 +63,26 @@ pub trait Dialect: Send + Sync {
     /// Starts a conversation. The first thing it is told is a frame.
     fn converse(&self, opening: &Opening) -> Box<dyn Conversation>;
 
+    /// What becomes of a datagram from an address that has no session. It is asked for each of them and keeps
+    /// nothing: whoever sent it may have lied about the address. What it writes to `answer` goes back to there, unless
+    /// that is longer than what came.
+    fn knock(&self, knock: &Knock<'_>, answer: &mut Vec<u8>) -> Welcome {
+        let _ = (knock, answer);
+        Welcome::Enter
+    }
+
     /// A line that a person can paste into a shell to try it, for a server at `address` (host and port). It listens
     /// and speaks to the channel `chat`, and has that word for nothing else: a page may put another in its place. Where
     /// channels are numbers it is 5.
     /// What cannot be tried in a shell says in a few words how it is tried.
     fn paste_line(&self, address: &str) -> String;
+
+    /// Such a line for its own protocol over TCP or UDP, for a server that speaks it at `address`. `None`: it has no
+    /// such protocol.
+    fn own_line(&self, road: Road, address: &str) -> Option<String> {
+        let _ = (road, address);
+        None
+    }
 }
 
 /// One peer's protocol state machine. It lives on one shard for life, save when a link is handed over before

@@ -33,7 +33,7 @@ dialect::section! {
         #[key(default = "`false`")]
         pub insecure: bool,
         /// Where to listen.
-        #[key(default = "`127.0.0.1:6889` and `[::1]:6889`")]
+        #[key(default = "`127.0.0.1:6889` and `[::1]:6889`; Watchtower's devices at port 3033 of both, over TCP and UDP")]
         pub listener: Vec<Listener>,
         /// Bounds.
         pub limits: Limits,
@@ -168,10 +168,13 @@ dialect::section! {
     /// Where to listen, for whom.
     #[derive(Default)]
     pub struct Listener {
-        /// An address and port; or `unix:/run/chappe.sock`; or `systemd:NAME`, a socket that systemd has opened under
-        /// that name.
+        /// An address and port; or `udp:` before them; or `unix:/run/chappe.sock`; or `systemd:NAME`, a socket that
+        /// systemd has opened under that name.
         #[key(required = true, example = "\"0.0.0.0:6889\"")]
         pub address: String,
+        /// What is spoken there: `http` and all that grows out of it, or a dialect's own protocol over TCP or UDP.
+        #[key(default = "`http`", example = "\"watchtower\"")]
+        pub speaks: Speaks,
         /// Who may open a unix socket, as for `chmod`: without it whoever the process's umask lets write.
         #[key(default = "as the umask says", example = "\"660\"")]
         pub mode: Option<String>,
@@ -195,6 +198,28 @@ dialect::section! {
         /// Whether each connection begins with a PROXY protocol header, which is then believed from `proxies` only.
         #[key(default = "`false`")]
         pub proxy_protocol: bool,
+    }
+}
+
+dialect::words! {
+    /// What is spoken at a listener.
+    pub enum Speaks {
+        /// HTTP, WebSocket: every dialect that can be asked for so.
+        #[default]
+        Http = "http",
+        /// The devices of Watchtower.
+        Watchtower = "watchtower",
+    }
+}
+
+impl Speaks {
+    /// The dialect whose own protocol it is; `None`: HTTP is nobody's own.
+    #[must_use]
+    pub fn dialect(self) -> Option<&'static str> {
+        match self {
+            Self::Http => None,
+            Self::Watchtower => Some("watchtower"),
+        }
     }
 }
 

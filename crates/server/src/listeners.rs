@@ -2,10 +2,12 @@
 //!
 //! Decides nothing about who may knock; that is the settings' and the carrier's.
 
+use crate::config::Speaks;
 use crate::running::StartError;
 use crate::settings::{Listener, Place, Settings};
 use carrier::net::Identities;
 use carrier::net::os::{self, Listening, Wrapping};
+use dialect::Road;
 use listenfd::ListenFd;
 use std::io;
 use std::net::SocketAddr;
@@ -28,6 +30,8 @@ pub(crate) struct Open {
 pub enum Address {
     /// At an address and port, with TLS or without.
     Tcp(SocketAddr, bool),
+    /// At an address and port where a dialect's own protocol is spoken.
+    Own(SocketAddr, Road, Speaks),
     /// At a path.
     Unix(PathBuf),
 }
@@ -37,17 +41,19 @@ impl std::fmt::Display for Address {
         match self {
             Self::Tcp(address, false) => write!(f, "http://{address}"),
             Self::Tcp(address, true) => write!(f, "https://{address}"),
+            Self::Own(address, Road::Udp, _) => write!(f, "udp://{address}"),
+            Self::Own(address, Road::Tcp | Road::Http | Road::None, _) => write!(f, "tcp://{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
 
-/// Opens all listeners. Those that nobody asked for may be missing.
-pub(crate) fn open(settings: &Settings) -> Result<Vec<Open>, StartError> {
+/// Opens all listeners that somebody here can serve. Those that nobody asked for may be missing.
+pub(crate) fn open(settings: &Settings, can_serve: impl Fn(Speaks) -> bool) -> Result<Vec<Open>, StartError> {
     let mut inherited = Inherited::take();
     let proxies = Arc::new(settings.proxies.clone());
     let mut all = Vec::new();
-    for listener in &settings.listeners {
+    for listener in settings.listeners.iter().filter(|l| can_serve(l.speaks)) {
         let identities = match listener.certificates.as_slice() {
             [] => None,
             pairs => {
@@ -57,17 +63,18 @@ pub(crate) fn open(settings: &Settings) -> Result<Vec<Open>, StartError> {
         };
         let refused = |e| StartError::Listen(listener.place.clone(), e);
         let listening = match &listener.place {
-            Place::Tcp(address) => match os::listen(*address) {
-                Err(error) if listener.optional => {
-                    tracing::debug!(%address, %error, "an address is left out");
-                    continue;
-                }
-                other => other.map(Listening::Tcp),
-            },
+            Place::Tcp(address) => os::listen(*address).map(Listening::Tcp),
+            Place::Udp(address) => os::listen_udp(*address).map(Listening::Udp),
             Place::Unix(path) => os::listen_unix(path, listener.mode).map(Listening::Unix),
             Place::Inherited(name) => inherited.find(name),
         };
-        let listening = listening.map_err(refused)?;
+        let listening = match listening {
+            Err(error) if listener.optional => {
+                leave_out(&listener.place, &error);
+                continue;
+            }
+            other => other.map_err(refused)?,
+        };
         let mut wrapping = Wrapping::default();
         if listener.proxy_protocol {
             wrapping.proxies = Some(Arc::clone(&proxies));
@@ -76,7 +83,14 @@ pub(crate) fn open(settings: &Settings) -> Result<Vec<Open>, StartError> {
             wrapping = wrapping.with_tls(Arc::clone(identities))?;
         }
         let address = match &listening {
-            Listening::Tcp(socket) => Address::Tcp(socket.local_addr()?, identities.is_some()),
+            Listening::Tcp(socket) => match listener.speaks {
+                Speaks::Http => Address::Tcp(socket.local_addr()?, identities.is_some()),
+                own @ Speaks::Watchtower => {
+                    os::find_the_gone(socket)?;
+                    Address::Own(socket.local_addr()?, Road::Tcp, own)
+                }
+            },
+            Listening::Udp(socket) => Address::Own(socket.local_addr()?, Road::Udp, listener.speaks),
             Listening::Unix(socket) => {
                 let path = socket.local_addr()?.as_pathname().map(PathBuf::from);
                 Address::Unix(path.unwrap_or_default())
@@ -85,6 +99,15 @@ pub(crate) fn open(settings: &Settings) -> Result<Vec<Open>, StartError> {
         all.push(Open { listener: listener.clone(), listening, wrapping, identities, address });
     }
     Ok(all)
+}
+
+/// Says that nobody listens where nobody asked for it. A system without IPv6 is no news.
+fn leave_out(place: &Place, error: &io::Error) {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        tracing::warn!(%place, "another program has this default address; it is left out");
+    } else {
+        tracing::debug!(%place, %error, "an address is left out");
+    }
 }
 
 /// Sockets that systemd has opened for us (sd_listen_fds(3)), by name.

@@ -5,6 +5,7 @@
 use crate::config::Dialects;
 use dialect::Dialect;
 use playground_dialect::{Playground, wire::ADDRESS};
+use std::hash::{BuildHasher, RandomState};
 use watchtower_dialect::Watchtower;
 
 /// The dialects, as configured. The last ones claim what nobody else has claimed.
@@ -15,13 +16,22 @@ pub fn dialects(settings: &Dialects) -> Vec<Box<dyn Dialect>> {
         Box::new(rooms_dialect::Rooms::new(settings.rooms)),
     ];
     if settings.watchtower.enabled == Some(true) {
-        dialects.insert(1, Box::new(Watchtower::new(settings.watchtower.clone())));
+        dialects.insert(1, Box::new(Watchtower::new(settings.watchtower.clone(), key())));
     }
     if settings.playground.enabled == Some(true) {
         let lines: Vec<_> = dialects.iter().map(|d| (d.name(), d.paste_line(ADDRESS))).collect();
         dialects.insert(0, Box::new(Playground::new(&lines)));
     }
     dialects
+}
+
+/// A key for this run, that nobody can guess: what std draws from the system for its maps.
+fn key() -> [u8; 32] {
+    let mut key = [0; 32];
+    for (number, part) in key.chunks_exact_mut(8).enumerate() {
+        part.copy_from_slice(&RandomState::new().hash_one(number).to_le_bytes());
+    }
+    key
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Starting a server, and ending it: sockets, shards on their threads, the control runtime with its signals.
 
+use crate::config::Speaks;
 use crate::controls::{Controls, looks};
 use crate::listeners::{self, Address, Open};
 use crate::looks::Look;
@@ -10,7 +11,7 @@ use carrier::net::TlsError;
 use carrier::net::os::Os;
 use carrier::shard::{PortPlan, Speak, Wiring};
 use carrier::{Doors, Rules, Shard};
-use dialect::Dialect;
+use dialect::{Dialect, Road};
 use model::{CloseReason, VHostName};
 use node::exchange::Plan;
 use node::hooks::SystemResolver;
@@ -96,7 +97,16 @@ impl Running {
     pub fn address(&self) -> Option<SocketAddr> {
         self.addresses.iter().find_map(|a| match a {
             Address::Tcp(address, _) => Some(*address),
-            Address::Unix(_) => None,
+            Address::Own(..) | Address::Unix(_) => None,
+        })
+    }
+
+    /// The first address and port where a dialect's own protocol is spoken, over TCP or UDP.
+    #[must_use]
+    pub fn own_address(&self, road: Road) -> Option<SocketAddr> {
+        self.addresses.iter().find_map(|a| match a {
+            Address::Own(address, by, _) if *by == road => Some(*address),
+            Address::Tcp(..) | Address::Own(..) | Address::Unix(_) => None,
         })
     }
 
@@ -165,11 +175,16 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
 
 /// Starts a server that speaks these dialects, whatever the registry says.
 pub(crate) fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) -> Result<Running, StartError> {
-    let open = listeners::open(&settings)?;
+    let place = |speaks: Speaks| {
+        let own = dialects.iter().position(|d| Some(d.name()) == speaks.dialect());
+        own.and_then(|place| u8::try_from(place).ok())
+    };
+    let open = listeners::open(&settings, |speaks| speaks == Speaks::Http || place(speaks).is_some())?;
+    let spoken: Vec<_> = open.iter().map(|o| place(o.listener.speaks)).collect();
     let addresses: Vec<Address> = open.iter().map(|o| o.address.clone()).collect();
     let made = open.iter().filter_map(|o| match &o.listener.place {
         Place::Unix(path) => Some((path.clone(), file(path))),
-        Place::Tcp(_) | Place::Inherited(_) => None,
+        Place::Tcp(_) | Place::Udp(_) | Place::Inherited(_) => None,
     });
     let made = made.collect();
     let identities: Vec<_> = open.iter().filter_map(|o| o.identities.clone()).collect();
@@ -187,9 +202,9 @@ pub(crate) fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) ->
     let (posture, insecure) = (settings.posture, settings.open);
     let hooks = Hooks::start(&control, settings.hooks.clone(), Box::new(SystemResolver::default()), clock);
     let exchange = Arc::new(Exchange::new(plan(settings, &authority, hooks, clock)));
-    let ports = open.iter().filter_map(|o| {
+    let ports = open.iter().zip(spoken).filter_map(|(o, own)| {
         let vhost = exchange.vhost(&o.listener.vhost).map(Arc::clone)?;
-        Some(PortPlan { vhost, speak: Speak::Http })
+        Some(PortPlan { vhost, speak: own.map_or(Speak::Http, |dialect| Speak::Own { dialect }) })
     });
     let names = dialects.iter().map(|d| d.name()).collect();
     let mut wiring = Wiring::new(dialects, ports.collect(), rules);
@@ -237,7 +252,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 fn paste_lines(dialects: &[Box<dyn Dialect>], addresses: &[Address]) -> Vec<(&'static str, String)> {
     let first = addresses.iter().find_map(|a| match a {
         Address::Tcp(address, tls) => Some((reachable(*address).to_string(), *tls)),
-        Address::Unix(_) => None,
+        Address::Own(..) | Address::Unix(_) => None,
     });
     let Some((address, tls)) = first else { return Vec::new() };
     let line = |d: &dyn Dialect| {
@@ -249,7 +264,15 @@ fn paste_lines(dialects: &[Box<dyn Dialect>], addresses: &[Address]) -> Vec<(&'s
             }),
         }
     };
-    dialects.iter().map(|d| (d.name(), line(&**d))).collect()
+    let own = addresses.iter().filter_map(|a| match a {
+        Address::Own(address, road, speaks) if address.is_ipv4() => {
+            let dialect = dialects.iter().find(|d| Some(d.name()) == speaks.dialect())?;
+            let line = dialect.own_line(*road, &reachable(*address).to_string())?;
+            Some(("", line))
+        }
+        Address::Tcp(..) | Address::Own(..) | Address::Unix(_) => None,
+    });
+    dialects.iter().map(|d| (d.name(), line(&**d))).chain(own).collect()
 }
 
 /// Runs a shard. When its loop itself fails, its sessions cannot be saved and the others would wait for it for

@@ -26,6 +26,9 @@ pub const PORT: u16 = 6889;
 /// The port operators look at.
 pub const ADMIN_PORT: u16 = 6890;
 
+/// The port of Watchtower's devices, over TCP and UDP.
+pub const DEVICE_PORT: u16 = 3033;
+
 /// Who can reach the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Posture {
@@ -40,6 +43,8 @@ pub enum Posture {
 pub enum Place {
     /// An address and port.
     Tcp(SocketAddr),
+    /// Datagrams to an address and port.
+    Udp(SocketAddr),
     /// A unix socket, made there.
     Unix(PathBuf),
     /// A socket that systemd has opened and named so.
@@ -52,7 +57,7 @@ impl Place {
     #[must_use]
     pub fn is_exposed(&self) -> bool {
         match self {
-            Self::Tcp(address) => !address.ip().is_loopback(),
+            Self::Tcp(address) | Self::Udp(address) => !address.ip().is_loopback(),
             Self::Unix(_) => false,
             Self::Inherited(_) => true,
         }
@@ -63,6 +68,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
+            Self::Udp(address) => write!(f, "udp:{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Inherited(name) => write!(f, "systemd:{name}"),
         }
@@ -74,6 +80,8 @@ impl fmt::Display for Place {
 pub struct Listener {
     /// Where its connections come from.
     pub place: Place,
+    /// What is spoken there.
+    pub speaks: config::Speaks,
     /// The permissions of a unix socket, when they are not to be as the umask says.
     pub mode: Option<u32>,
     /// Certificates and keys as PEM files, when it speaks TLS.
@@ -144,7 +152,8 @@ impl Settings {
         if let Some(Err(words)) = config.log.filter.as_deref().map(log::understands) {
             problems.push(Problem::new("log.filter", words, "write it as `info` or `carrier=debug`"));
         }
-        let listeners = places::listeners(&config.listener, &mut problems);
+        let devices = config.dialect.watchtower.enabled != Some(false) && config.proxies.is_empty();
+        let listeners = places::listeners(&config.listener, devices, &mut problems);
         // Whoever reaches a proxy reaches what is behind it.
         let behind = !config.proxies.is_empty() || listeners.iter().any(|l| l.proxy_protocol);
         let exposed = behind || listeners.iter().any(|l| l.place.is_exposed());
@@ -157,6 +166,7 @@ impl Settings {
         let mut dialects = dialects(&config.dialect, posture);
         dialects.watchtower =
             watchtower::watchtower(&config.dialect.watchtower, posture, anonymous.as_deref(), &mut problems);
+        watchtower::listeners(&config.listener, &dialects.watchtower, &mut problems);
         let limits = bounds::limits(&config.limits, posture, &mut problems);
         let Some(hooks) = hooks::hooks(&config.hooks, posture, &limits, &mut problems) else {
             return Err(problems);

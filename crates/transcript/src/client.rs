@@ -1,8 +1,11 @@
 //! A peer's side of the wire: what it says into bytes, and bytes into what it hears.
 //!
-//! Speaks HTTP/1.1, and WebSocket over it, as a client does. Answers pings and closes by itself, as every client
+//! Speaks HTTP/1.1, and WebSocket over it, as a client does, or a device's protocol. Answers pings and closes by itself, as every client
 //! does. Does not know sockets, time, or what a line of a play expects.
 
+mod device;
+
+use crate::play::Tongue;
 use crate::play::notation::{self, Header, Request, Response, Said};
 use carrier::websocket::{self, Decoder, Item, Opcode, Role};
 use model::Limits;
@@ -44,6 +47,8 @@ enum Speech {
     /// The body of a response, chunk by chunk.
     Stream,
     WebSocket(Box<Decoder>),
+    /// A device's frames.
+    Device,
     /// Nothing more is heard or said.
     Over,
 }
@@ -64,16 +69,23 @@ pub(crate) struct Client {
     asked: VecDeque<Asked>,
     heard: VecDeque<Heard>,
     reply: Vec<u8>,
+    /// It has an address, and no connection that could end.
+    by_datagrams: bool,
 }
 
 impl Client {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(tongue: Tongue) -> Self {
+        let speech = match tongue {
+            Tongue::Http | Tongue::Rooms => Speech::Http,
+            Tongue::Device | Tongue::DeviceUdp => Speech::Device,
+        };
         Self {
-            speech: Speech::Http,
+            speech,
             input: Vec::new(),
             asked: VecDeque::new(),
             heard: VecDeque::new(),
             reply: Vec::new(),
+            by_datagrams: tongue == Tongue::DeviceUdp,
         }
     }
 
@@ -102,6 +114,7 @@ impl Client {
                 websocket::masked(&mut out, opcode, said.bytes(), MASK);
                 Ok(out)
             }
+            Speech::Device => device::said(words),
             Speech::Stream => Err("a stream is heard on this connection, and nothing can be said".into()),
             Speech::Over => Err("this connection is over".into()),
         }
@@ -134,6 +147,7 @@ impl Client {
                 Speech::Http => self.take_response(),
                 Speech::Stream => self.take_chunk(),
                 Speech::WebSocket(_) => self.take_messages(),
+                Speech::Device => self.take_frame(),
                 Speech::Over => false,
             };
             if !took {
@@ -161,7 +175,7 @@ impl Client {
 
     /// Whether sessions come and go on it while it lives.
     pub(crate) fn outlives_sessions(&self) -> bool {
-        matches!(self.speech, Speech::Http)
+        matches!(self.speech, Speech::Http) || self.by_datagrams
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -232,6 +246,18 @@ impl Client {
         true
     }
 
+    fn take_frame(&mut self) -> bool {
+        match device::frame(&self.input) {
+            None => false,
+            Some(Err(())) => self.breach("this is no frame"),
+            Some(Ok((words, length))) => {
+                self.input.drain(..length);
+                self.heard.push_back(Heard::Frame(words));
+                true
+            }
+        }
+    }
+
     fn take_messages(&mut self) -> bool {
         let Speech::WebSocket(decoder) = &mut self.speech else { return false };
         let limits = Limits { message_bytes: ENOUGH, ..Limits::default() };
@@ -298,7 +324,7 @@ mod tests {
 
     #[test]
     fn responses_then_a_stream() {
-        let mut client = Client::new();
+        let mut client = Client::new(Tongue::Http);
         let said = client.say("POST /c/x [X-Event: t] 0xff00").unwrap();
         let expected =
             b"POST /c/x HTTP/1.1\r\nHost: localhost\r\nX-Event: t\r\nContent-Length: 2\r\n\r\n\xff\x00";
@@ -318,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_websocket_answers_by_itself() {
-        let mut client = Client::new();
+        let mut client = Client::new(Tongue::Http);
         client.enter("/x?y [Origin: http://z]").unwrap();
         let mut bytes = format!(
             "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {}\r\n\r\n",
@@ -337,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_server_that_breaks_the_protocol_is_told_of() {
-        let mut client = Client::new();
+        let mut client = Client::new(Tongue::Http);
         client.enter("").unwrap();
         let heard = hear(&mut client, b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\n\r\n");
         assert!(heard[0].contains("wrong Sec-WebSocket-Accept"), "{heard:?}");

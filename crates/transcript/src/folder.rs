@@ -114,6 +114,11 @@ fn other_server(play: &Play) -> Option<String> {
     if let Some(other) = play.settings.iter().find(|s| !is_agreed(s)) {
         return Some(format!("the server that runs may not be set to {}", other.key));
     }
+    let is_device =
+        |l: &Line| matches!(l.deed, Deed::Enter { tongue: Tongue::Device | Tongue::DeviceUdp, .. });
+    if play.lines.iter().any(is_device) {
+        return Some("nobody knows where the server that runs has its devices".to_owned());
+    }
     let greets = |l: &Line| matches!(l.deed, Deed::Enter { tongue: Tongue::Rooms, .. });
     let wants_greeting = play.lines.iter().any(greets) && !play.settings.iter().any(is_agreed);
     wants_greeting.then(|| "the server that runs greets nobody".to_owned())

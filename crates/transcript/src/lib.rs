@@ -32,6 +32,7 @@
 //! proved: text      against whose server the play was tried
 //! + A rooms         peer A enters: a WebSocket, on `/` unless `/path [Header: value]` follows
 //! + B http          peer B enters: a connection that speaks HTTP
+//! + D device        peer D enters: a Watchtower device over TCP; `device-udp`: over UDP
 //! A> words          A sends one frame, or one request
 //! A< words          A hears exactly this, next
 //! A<~ words         A hears this, in any order with its `<~` neighbours
@@ -59,6 +60,10 @@
 //! response is heard as `status body`; headers between the two, `401 [WWW-Authenticate: Bearer] …`, must be there,
 //! others may. A response that goes on is heard as its status, then each unit without the line breaks at its end: a
 //! unit of nothing else is a bare `A<`.
+//!
+//! A device says its commands in words, `R`, `r SECRET`, `T ID TOKEN`, `J ID CHANNEL`, `M ID CHANNEL BODY` and so on,
+//! several in one piece with ` ;; ` between them, or any bytes as `0x…`. It hears frames in words: `A 5`, `E`,
+//! `M SENDER CHANNEL BODY`.
 //!
 //! # Settings
 //!

@@ -139,9 +139,9 @@ impl<'a> Performance<'a> {
     }
 
     fn enter(&mut self, number: usize, tongue: Tongue, by: &str) -> Became {
-        let mut client = Client::new();
+        let mut client = Client::new(tongue);
         let by = words::filled(by, &self.names);
-        let wire = self.stage.connect().map_err(|e| self.impossible(number, e.to_string()))?;
+        let wire = self.stage.connect(tongue).map_err(|e| self.impossible(number, e.to_string()))?;
         if tongue == Tongue::Rooms {
             let request = client.enter(&by).map_err(|e| self.impossible(number, e))?;
             self.stage.write(wire, &request);

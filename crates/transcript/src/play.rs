@@ -62,6 +62,10 @@ pub enum Tongue {
     Rooms,
     /// Requests, one at a time, on one connection.
     Http,
+    /// Commands of a device, over TCP.
+    Device,
+    /// Commands of a device, one in each datagram.
+    DeviceUdp,
 }
 
 /// In which order frames must come.

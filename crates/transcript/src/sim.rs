@@ -194,7 +194,7 @@ impl Sim {
     #[must_use]
     pub fn net(&self, shard: u16) -> SimNet {
         let ports = lock(&self.0).ports.clone();
-        SimNet { world: self.clone(), first: shard == 0, ports, streams: BTreeMap::new() }
+        SimNet { world: self.clone(), first: shard == 0, ports, streams: BTreeMap::new(), calls: 0 }
     }
 
     /// Connects to a port, from this machine.
@@ -258,6 +258,8 @@ pub struct SimNet {
     first: bool,
     ports: Vec<Port>,
     streams: BTreeMap<u32, Arc<Mutex<Pipe>>>,
+    /// Datagrams sent since that was last asked.
+    calls: u64,
 }
 
 impl SimNet {
@@ -325,6 +327,11 @@ impl Net for SimNet {
 
     fn send(&mut self, port: u16, to: SocketAddr, datagram: &[u8]) {
         lock(&self.world.0).sent.push((port, to, datagram.to_vec()));
+        self.calls += 1;
+    }
+
+    fn push_datagrams(&mut self) -> u64 {
+        std::mem::take(&mut self.calls)
     }
 
     fn close_listeners(&mut self) {

@@ -3,6 +3,7 @@
 pub mod live;
 pub mod rehearsal;
 
+use crate::play::Tongue;
 use model::CloseReason;
 use std::io;
 use std::time::Duration;
@@ -15,11 +16,11 @@ pub trait Stage {
     /// What it is, for a person whose play failed.
     fn name(&self) -> String;
 
-    /// Opens a connection.
+    /// Opens a connection where this is spoken, or takes an address to send datagrams from.
     ///
     /// # Errors
     /// When the server cannot be reached.
-    fn connect(&mut self) -> io::Result<usize>;
+    fn connect(&mut self, tongue: Tongue) -> io::Result<usize>;
 
     /// Says something.
     fn write(&mut self, wire: usize, bytes: &[u8]);

@@ -8,11 +8,13 @@ pub mod settings;
 pub mod wire;
 pub mod map;
 mod talk;
+mod devices;
 
 pub use settings::Settings;
 
+use devices::Devices;
 use dialect::settings::Secret;
-use dialect::{Conversation, Dialect, Opening, Request};
+use dialect::{Conversation, Dialect, Knock, Opening, Request, Road, Welcome};
 use settings::LOOPBACK_SECRET;
 use std::sync::Arc;
 
@@ -23,14 +25,16 @@ const BODY_MAX: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Watchtower {
     rules: Arc<talk::Rules>,
+    devices: Arc<Devices>,
 }
 
 impl Watchtower {
     /// The dialect as these settings want it, in which the posture has decided what was left to it. Some bytes of it are
-    /// never freed.
+    /// never freed. `key`: drawn for this run of the server, known to nobody.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        Self { rules: Arc::new(talk::Rules::new(settings)) }
+    pub fn new(settings: Settings, key: [u8; 32]) -> Self {
+        let rules = Arc::new(talk::Rules::new(settings));
+        Self { devices: Arc::new(Devices::new(Arc::clone(&rules), key)), rules }
     }
 }
 
@@ -44,13 +48,22 @@ impl Dialect for Watchtower {
         !request.wants_websocket && wire::http::is_ours(request.path)
     }
 
-    /// Senders name themselves in the body..
+    /// Senders name themselves in the body.
     fn reads_of_strangers(&self) -> usize {
         BODY_MAX
     }
 
-    fn converse(&self, _: &Opening) -> Box<dyn Conversation> {
-        Box::new(talk::Talk::new(Arc::clone(&self.rules)))
+    fn converse(&self, opening: &Opening) -> Box<dyn Conversation> {
+        let device = self.devices.converse(opening.road);
+        device.unwrap_or_else(|| Box::new(talk::Talk::new(Arc::clone(&self.rules))))
+    }
+
+    fn knock(&self, knock: &Knock<'_>, answer: &mut Vec<u8>) -> Welcome {
+        self.devices.knock(knock, answer)
+    }
+
+    fn own_line(&self, road: Road, address: &str) -> Option<String> {
+        devices::own_line(road, address)
     }
 
     /// Channels are numbers here: this one is 5. A secret that was configured is not shown.

@@ -1,5 +1,6 @@
 //! Numbers of channels and their names, and messages as both halves write them: the one bilingual file.
 
+use crate::wire::device;
 use crate::wire::http::{self, Heard, Problem, Said, Speech};
 use dialect::json;
 use dialect::settings::Numbers;
@@ -44,6 +45,20 @@ impl Aliases {
         let number = decimal(name).filter(|number| *number != EVERYBODY)?;
         // The literal number is hidden where another channel goes by it. SPEC [NUM-3].
         (!self.names.contains_key(&number)).then_some(number)
+    }
+}
+
+/// A message as devices hear it; nothing, where its channel has no number. SPEC [DEV-6].
+pub fn frame(aliases: &Aliases, message: &Message, parts: &mut Parts) {
+    let channel = match &message.channel {
+        None => Some(EVERYBODY),
+        Some(name) => aliases.number(name.as_str()),
+    };
+    let Some(channel) = channel else { return };
+    let sender = message.publisher.address.and_then(|address| u32::try_from(address.0).ok()).unwrap_or(0);
+    let mut frame = Vec::new();
+    if device::message(&mut frame, sender, channel, &message.payload.bytes) {
+        parts.add(Unit::Binary, |out| out.append(&mut frame));
     }
 }
 

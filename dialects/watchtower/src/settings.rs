@@ -1,5 +1,7 @@
 //! The section `[dialect.watchtower]` of the configuration, and what it comes to once the posture is known.
 
+pub mod devices;
+
 use dialect::settings::{Numbers, Secret, Unit};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,6 +44,8 @@ dialect::section! {
         /// Channels by name that go by a number here.
         #[key(default = "none", example = "{ \"garden/sprinklers\" = 5 }")]
         pub aliases: Numbers,
+        /// Devices over TCP and UDP.
+        pub devices: devices::Devices,
     }
 }
 
@@ -71,6 +75,7 @@ impl Default for Settings {
             idle_timeout: 600,
             channels_per_request: 128,
             aliases: Numbers::default(),
+            devices: devices::Devices::default(),
         }
     }
 }

@@ -4,6 +4,10 @@ mod join;
 mod stream;
 mod callback;
 mod request;
+mod device;
+mod mailbox;
+pub(crate) mod tcp;
+pub(crate) mod udp;
 
 pub(crate) use request::Talk;
 

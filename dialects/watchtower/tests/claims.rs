@@ -5,7 +5,7 @@ use watchtower_dialect::{Settings, Watchtower};
 
 #[test]
 fn what_wants_a_websocket_is_somebody_elses() {
-    let watchtower = Watchtower::new(Settings::default());
+    let watchtower = Watchtower::new(Settings::default(), [0; 32]);
     let claims = |path, wants_websocket| {
         let request = Request { method: "GET", path, query: "", headers: &[], body: b"", wants_websocket };
         watchtower.claims(&request)

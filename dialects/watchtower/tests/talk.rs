@@ -23,7 +23,7 @@ impl Stage {
     fn new() -> Self {
         let settings = Settings { secret: Some("s".to_owned().into()), ..Settings::default() };
         let opening = Opening { session: SESSION, vhost: VHostName::root(), road: Road::Http };
-        Self { talk: Watchtower::new(settings).converse(&opening), turn: Turn::default() }
+        Self { talk: Watchtower::new(settings, [0; 32]).converse(&opening), turn: Turn::default() }
     }
 
     fn send(&mut self, line: &str, body: &str) -> Vec<String> {

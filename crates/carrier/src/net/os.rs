@@ -1,5 +1,6 @@
 //! The kernel's network, over mio.
 
+use super::departures::Departures;
 use super::socket::{Bare, Socket, Wrapped};
 use super::tls::Tls;
 use super::{Identities, Net, Port, Ready};
@@ -8,7 +9,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use model::Network;
 use model::Now;
 use node::Clock;
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 use std::fs::Permissions;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -34,12 +35,21 @@ const LISTEN_QUEUE: i32 = 4096;
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 << 10;
 
-/// A socket that accepts connections.
+/// After how long without a packet the system asks whether a peer is there, and how often it asks again.
+const SILENT: Duration = Duration::from_secs(120);
+const ASK_AGAIN: Duration = Duration::from_secs(20);
+
+/// Bytes of datagrams the kernel keeps while a shard does something else.
+const DATAGRAMS: usize = 1 << 20;
+
+/// A socket that accepts connections, or exchanges datagrams.
 pub enum Listening {
     /// Over TCP.
     Tcp(std::net::TcpListener),
     /// At a path of this machine.
     Unix(StdUnixListener),
+    /// Over UDP.
+    Udp(std::net::UdpSocket),
 }
 
 /// What stands between the kernel and what is said on the connections of a port.
@@ -84,6 +94,7 @@ pub struct Os {
     clock: Clock,
     sockets: Vec<Bound>,
     ports: Vec<Port>,
+    departures: Departures,
 }
 
 /// Binds a listener on `address`, non-blocking.
@@ -100,6 +111,33 @@ pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(LISTEN_QUEUE)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Lets the system ask, on connections that say nothing, whether the peer is still there: for protocols in which it may
+/// be silent for ever. Linux hands it on to those it accepts.
+///
+/// # Errors
+/// Those of the system.
+pub fn find_the_gone(listener: &std::net::TcpListener) -> io::Result<()> {
+    let asking = TcpKeepalive::new().with_time(SILENT).with_interval(ASK_AGAIN);
+    SockRef::from(listener).set_tcp_keepalive(&asking)
+}
+
+/// Binds a socket for datagrams on `address`, non-blocking.
+///
+/// # Errors
+/// Those of the system: the port is taken, or not allowed.
+pub fn listen_udp(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // As much as the system allows; it says nothing when that is less.
+    socket.set_recv_buffer_size(DATAGRAMS)?;
+    socket.set_send_buffer_size(DATAGRAMS)?;
+    socket.bind(&address.into())?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
@@ -151,10 +189,11 @@ impl Os {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let events = Events::with_capacity(EVENTS);
-        Ok((Self { poll, events, clock, sockets: Vec::new(), ports: Vec::new() }, waker))
+        let (sockets, ports, departures) = (Vec::new(), Vec::new(), Departures::default());
+        Ok((Self { poll, events, clock, sockets, ports, departures }, waker))
     }
 
-    /// Adds a listener; its number is the count of ports before it.
+    /// Adds a listener, or a socket for datagrams; its number is the count of ports before it.
     ///
     /// # Errors
     /// Those of the system.
@@ -173,27 +212,31 @@ impl Os {
                 registry.register(&mut l, token, Interest::READABLE)?;
                 Bound::Unix(l, wrapping)
             }
+            Listening::Udp(s) => {
+                let mut s = UdpSocket::from_std(s);
+                registry.register(&mut s, token, Interest::READABLE)?;
+                Bound::Datagrams(s)
+            }
         };
+        self.ports.push(match bound {
+            Bound::Datagrams(_) => Port::Datagrams,
+            Bound::Tcp(..) | Bound::Unix(..) | Bound::Closed => Port::Listener,
+        });
         self.sockets.push(bound);
-        self.ports.push(Port::Listener);
-        Ok(())
-    }
-
-    /// Adds a datagram socket; its number is the count of ports before it.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn add_datagrams(&mut self, socket: std::net::UdpSocket) -> io::Result<()> {
-        socket.set_nonblocking(true)?;
-        let mut socket = UdpSocket::from_std(socket);
-        self.poll.registry().register(&mut socket, self.port_token(), Interest::READABLE)?;
-        self.sockets.push(Bound::Datagrams(socket));
-        self.ports.push(Port::Datagrams);
         Ok(())
     }
 
     fn port_token(&self) -> Token {
         Token(PORTS + self.sockets.len())
+    }
+}
+
+impl Os {
+    fn depart(&mut self) {
+        self.departures.depart(|port| match self.sockets.get(usize::from(port)) {
+            Some(Bound::Datagrams(s)) => Some(s),
+            Some(Bound::Tcp(..) | Bound::Unix(..) | Bound::Closed) | None => None,
+        });
     }
 }
 
@@ -275,10 +318,15 @@ impl Net for Os {
     }
 
     fn send(&mut self, port: u16, to: SocketAddr, datagram: &[u8]) {
-        if let Some(Bound::Datagrams(s)) = self.sockets.get(usize::from(port)) {
-            // A full socket buffer loses datagrams as any router on the way may.
-            drop(s.send_to(datagram, to));
+        if self.departures.is_full(datagram.len()) {
+            self.depart();
         }
+        self.departures.add(port, to, datagram);
+    }
+
+    fn push_datagrams(&mut self) -> u64 {
+        self.depart();
+        self.departures.take_calls()
     }
 
     fn close_listeners(&mut self) {

@@ -1,4 +1,4 @@
-//! How connections, handed-over links and datagrams come in, and become links.
+//! How connections and handed-over links come in, and become links.
 
 use super::{Shard, Speak};
 use crate::door::{HandedOver, OwnedRequest, Parcel};
@@ -8,13 +8,13 @@ use crate::net::{Net, Port};
 use dialect::{Event, Frame, Header, Opening, Request, Road};
 use model::{CloseReason, LinkId};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Connections or datagrams taken from a port in one turn.
-const TAKE: usize = 64;
+pub(super) const TAKE: usize = 64;
 /// How long accepting rests when the system has no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 /// How long it rests when as many were accepted as may be in a second.
@@ -134,6 +134,7 @@ impl<N: Net> Shard<N> {
         match plan.speak {
             Speak::Http => self.set_deadline(slot, self.now.time + self.limits.head_timeout),
             Speak::Own { dialect } => {
+                self.set_deadline(slot, self.now.time + self.limits.head_timeout);
                 self.attach(&plan.vhost, dialect, Road::Tcp, Some(slot));
                 self.limit_stranger(slot);
             }
@@ -141,7 +142,7 @@ impl<N: Net> Shard<N> {
     }
 
     /// Takes a place for a link, and watches its stream.
-    fn add_link(
+    pub(super) fn add_link(
         &mut self,
         mut stream: Option<N::Stream>,
         peer: IpAddr,
@@ -208,65 +209,6 @@ impl<N: Net> Shard<N> {
             let unread = self.links.get_mut(slot as usize).map(|l| std::mem::take(&mut l.unread));
             self.hand_over(slot, over, &unread.unwrap_or_default());
         }
-    }
-
-    /// `true`: there may be more.
-    fn receive_from(&mut self, port: u16) -> bool {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let mut more = true;
-        for _ in 0..TAKE {
-            match self.net.receive(port, &mut scratch) {
-                Ok((n, from)) => self.datagram(port, from, scratch.get(..n).unwrap_or_default()),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    more = false;
-                    break;
-                }
-                // What an earlier datagram met on its way (a closed port) is reported here; it concerns nobody.
-                Err(_) => {}
-            }
-        }
-        self.scratch = scratch;
-        self.desk.commit();
-        more
-    }
-
-    fn datagram(&mut self, port: u16, from: SocketAddr, bytes: &[u8]) {
-        self.desk.counters.reads += 1;
-        self.desk.counters.bytes_in += bytes.len() as u64;
-        let slot = match self.addresses.get(&(port, from)) {
-            Some(slot) => *slot,
-            None => match self.new_address(port, from) {
-                Some(slot) => slot,
-                None => return,
-            },
-        };
-        let link = &mut self.links[slot as usize];
-        link.heard = true;
-        if link.is_paused() {
-            // Its session holds, and what was said meanwhile is not kept: lost, as datagrams are.
-            return;
-        }
-        let (session, id) = (link.session, LinkId { slot, generation: link.generation });
-        if self.may_say(session, bytes.len()) {
-            self.converse(session, Some(id), |c, turn| c.on_frame(Frame::Datagram(bytes), turn));
-        }
-    }
-
-    fn new_address(&mut self, port: u16, from: SocketAddr) -> Option<u32> {
-        let plan = self.wiring.ports.get(usize::from(port)).cloned()?;
-        let Speak::Own { dialect } = plan.speak else { return None };
-        // BOUND: addresses count as connections.
-        if self.exchange.connections.load(Ordering::Relaxed) >= self.limits.connections {
-            self.desk.counters.rejected += 1;
-            return None;
-        }
-        self.exchange.connections.fetch_add(1, Ordering::Relaxed);
-        self.doors.arrived(self.desk.shard);
-        let slot = self.add_link(None, from.ip(), port, Speech::Datagrams(from))?;
-        self.addresses.insert((port, from), slot);
-        self.attach(&plan.vhost, dialect, Road::Udp, Some(slot))?;
-        self.limit_stranger(slot);
-        Some(slot)
     }
 
     /// Starts a session with a conversation of this dialect.

@@ -327,7 +327,7 @@ impl<N: Net> Shard<N> {
                 self.out.owe_new(slot, |out| out.extend_from_slice(bytes));
             }
             Speech::Datagrams(to) => {
-                self.desk.counters.writes += 1;
+                self.desk.counters.bytes_out += bytes.len() as u64;
                 self.net.send(link.port, *to, bytes);
             }
             Speech::Http(_) => tracing::error!("a dialect sent a unit before it answered the request"),

@@ -3,6 +3,7 @@
 use super::Shard;
 use crate::link::{Awaited, Speech};
 use crate::net::Net;
+use crate::session::Session;
 use crate::websocket::{self, Opcode};
 use crate::wheel::Timer;
 use model::{CloseReason, SessionId, Time};
@@ -107,6 +108,16 @@ impl<N: Net> Shard<N> {
                     true => self.lose_link(slot, CloseReason::SlowConsumer),
                     false => {}
                 }
+            }
+            // Nobody is waited for who says nothing at all. After that it is for the dialect to be patient.
+            Speech::Raw if link.fresh => {
+                let session = link.session;
+                let is_stranger = |s: &mut Session| s.budget().is_some();
+                let reason = match self.sessions.get_mut(session as usize).is_some_and(is_stranger) {
+                    true => CloseReason::Unauthorized,
+                    false => CloseReason::TimedOut,
+                };
+                self.end_session(session, reason, None);
             }
             Speech::Stream { .. } | Speech::Raw | Speech::Datagrams(_) => {}
             // A link that is closing goes on as long as its peer takes what it is owed.

@@ -248,6 +248,10 @@ impl Net for Void {
 
     fn send(&mut self, _: u16, _: SocketAddr, _: &[u8]) {}
 
+    fn push_datagrams(&mut self) -> u64 {
+        0
+    }
+
     fn close_listeners(&mut self) {}
 
     fn now(&self) -> Now {

@@ -7,7 +7,7 @@ use holder::Holder;
 use server::Settings;
 use server::settings::Place;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
 /// What was found at an address.
@@ -43,6 +43,9 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
             Place::Tcp(address) => {
                 judge(&item, *address, &look(*address), listener.optional, "listener.address")
             }
+            Place::Udp(address) => {
+                judge(&item, *address, &look_udp(*address), listener.optional, "listener.address")
+            }
             Place::Unix(path) => judge_unix(&item, path, &look_unix(path)),
             Place::Inherited(name) => {
                 Finding::unknown(item, format!("systemd opens the socket that it calls {name}"))
@@ -57,10 +60,18 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
 }
 
 fn look(address: SocketAddr) -> Port {
-    let Err(e) = TcpListener::bind(address) else { return Port::Free };
+    TcpListener::bind(address).map_or_else(|e| trouble(&e, || holder::of(address)), |_| Port::Free)
+}
+
+fn look_udp(address: SocketAddr) -> Port {
+    UdpSocket::bind(address).map_or_else(|e| trouble(&e, || holder::of_udp(address)), |_| Port::Free)
+}
+
+/// Why nobody can listen there.
+fn trouble(e: &io::Error, holder: impl FnOnce() -> Holder) -> Port {
     let is = |kind: io::ErrorKind| e.kind() == kind;
     if is(io::ErrorKind::AddrInUse) {
-        Port::Taken(holder::of(address))
+        Port::Taken(holder())
     } else if is(io::ErrorKind::PermissionDenied) {
         Port::NotAllowed
     } else if is(io::ErrorKind::AddrNotAvailable) {
@@ -83,7 +94,7 @@ pub(super) fn judge(item: &str, address: SocketAddr, port: &Port, optional: bool
                 return Finding::good(item, format!("held by {who}, which runs"));
             }
             let says = format!("taken by {who}; stop it, or choose another {key}");
-            finding(says).mend(format!("sudo ss -ltnp 'sport = :{}'", address.port()))
+            finding(says).mend(format!("sudo ss -ltunp 'sport = :{}'", address.port()))
         }
         Port::NotAllowed => finding(format!("port {} needs a right that this user has not", address.port()))
             .mend("sudo setcap cap_net_bind_service=+ep \"$(command -v chappe)\""),

@@ -176,7 +176,7 @@ fn ports_and_their_holders() {
         &of(&held(false, Some((7, "nginx"))), false),
         Bad,
         "taken by nginx (pid 7); stop it",
-        "sudo ss -ltnp 'sport = :80'",
+        "sudo ss -ltunp 'sport = :80'",
     );
     is(&of(&held(false, None), true), Better, "taken by another program", "sudo ss");
     is(&of(&Port::NotAllowed, false), Bad, "port 80 needs a right", "sudo setcap");

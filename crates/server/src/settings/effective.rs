@@ -58,8 +58,12 @@ fn dialects(written: &Dialects, settings: &Settings) -> Dialects {
 fn listeners(written: &[Listener], settings: &Settings) -> Vec<Listener> {
     let root = || Some("/".to_owned());
     if written.is_empty() {
-        let at = |place: &super::Place| Listener { vhost: root(), ..Listener::at(place.to_string()) };
-        return settings.listeners.iter().map(|l| at(&l.place)).collect();
+        let at = |l: &super::Listener| Listener {
+            vhost: root(),
+            speaks: l.speaks,
+            ..Listener::at(l.place.to_string())
+        };
+        return settings.listeners.iter().map(at).collect();
     }
     let mut all = written.to_vec();
     for listener in &mut all {

@@ -1,29 +1,23 @@
 //! Where the server listens, and what comes from where: listeners, proxies, the operators' address.
 
-use super::{ADMIN_PORT, Admin, Listener, PORT, Place, Problem, Problems, who};
-use crate::config;
+use super::{ADMIN_PORT, Admin, DEVICE_PORT, Listener, PORT, Place, Problem, Problems, who};
+use crate::config::{self, Speaks};
 use carrier::net::Identities;
 use carrier::{Gate, Network, Origins};
 use model::VHostName;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-const ADDRESS: &str =
-    "write it as 127.0.0.1:6889, [::1]:6889, 0.0.0.0:6889, unix:/run/chappe.sock or systemd:NAME";
+const ADDRESS: &str = "write it as 127.0.0.1:6889, [::1]:6889, 0.0.0.0:6889, udp:127.0.0.1:3033, \
+                       unix:/run/chappe.sock or systemd:NAME";
 
-pub(super) fn listeners(written: &[config::Listener], problems: &mut Problems) -> Vec<Listener> {
+/// Where to listen; where nothing is written, on this machine only. `devices`: by then those of Watchtower are let in too.
+pub(super) fn listeners(
+    written: &[config::Listener],
+    devices: bool,
+    problems: &mut Problems,
+) -> Vec<Listener> {
     if written.is_empty() {
-        let both = [(IpAddr::V4(Ipv4Addr::LOCALHOST), false), (IpAddr::V6(Ipv6Addr::LOCALHOST), true)];
-        return both
-            .map(|(ip, optional)| Listener {
-                place: Place::Tcp(SocketAddr::new(ip, PORT)),
-                mode: None,
-                certificates: Vec::new(),
-                proxy_protocol: false,
-                vhost: VHostName::root(),
-                gate: Gate::loopback(),
-                optional,
-            })
-            .into();
+        return unasked(devices);
     }
     let mut listeners: Vec<Listener> = Vec::new();
     for (number, written) in written.iter().enumerate() {
@@ -39,10 +33,32 @@ pub(super) fn listeners(written: &[config::Listener], problems: &mut Problems) -
     listeners
 }
 
+/// The listeners of a server that was told nothing about them.
+fn unasked(devices: bool) -> Vec<Listener> {
+    let at = |place: Place, speaks: Speaks, optional| Listener {
+        place,
+        speaks,
+        mode: None,
+        certificates: Vec::new(),
+        proxy_protocol: false,
+        vhost: VHostName::root(),
+        gate: Gate::loopback(),
+        optional,
+    };
+    let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let http = |ip: IpAddr| at(Place::Tcp(SocketAddr::new(ip, PORT)), Speaks::Http, ip.is_ipv6());
+    let own = |ip: IpAddr| {
+        let address = SocketAddr::new(ip, DEVICE_PORT);
+        [Place::Tcp(address), Place::Udp(address)].map(|place| at(place, Speaks::Watchtower, true))
+    };
+    let devices = both.into_iter().filter(|_| devices).flat_map(own);
+    both.into_iter().map(http).chain(devices).collect()
+}
+
 /// Port 0 is another one each time.
 fn chosen_by_the_system(place: &Place) -> bool {
     match place {
-        Place::Tcp(address) => address.port() == 0,
+        Place::Tcp(address) | Place::Udp(address) => address.port() == 0,
         Place::Unix(_) | Place::Inherited(_) => false,
     }
 }
@@ -55,6 +71,9 @@ pub(super) fn is_exposed(written: &str) -> bool {
 fn place(written: &str) -> Option<Place> {
     if let Some(path) = written.strip_prefix("unix:") {
         return (!path.is_empty()).then(|| Place::Unix(path.into()));
+    }
+    if let Some(address) = written.strip_prefix("udp:") {
+        return address.parse().ok().map(Place::Udp);
     }
     if let Some(name) = written.strip_prefix("systemd:") {
         return (!name.is_empty()).then(|| Place::Inherited(name.into()));
@@ -90,9 +109,32 @@ fn listener(written: &config::Listener, path: &str, problems: &mut Problems) -> 
         problems.push(Problem::new(format!("{path}.origins.{number}"), what, fix));
     }
     let place = place?;
+    mean_nothing(written, &place, path, problems);
     let gate = gate(written, &place);
-    let (certificates, proxy_protocol) = (written.tls.clone(), written.proxy_protocol);
-    Some(Listener { place, mode, certificates, proxy_protocol, vhost, gate, optional: false })
+    let (speaks, certificates, proxy_protocol) =
+        (written.speaks, written.tls.clone(), written.proxy_protocol);
+    Some(Listener { place, speaks, mode, certificates, proxy_protocol, vhost, gate, optional: false })
+}
+
+/// Says which keys mean nothing for what is spoken there: who wrote them relies on them.
+fn mean_nothing(written: &config::Listener, place: &Place, path: &str, problems: &mut Problems) {
+    let datagrams = matches!(place, Place::Udp(_));
+    if datagrams && written.speaks == Speaks::Http {
+        let what = "HTTP is not spoken in datagrams";
+        let fix = "say whose protocol it is, as in `speaks = \"watchtower\"`, or leave out `udp:`";
+        problems.push(Problem::new(format!("{path}.speaks"), what, fix));
+        return;
+    }
+    let own = written.speaks != Speaks::Http;
+    let all = [
+        ("hosts", own && !written.hosts.is_empty(), "only HTTP has a `Host`"),
+        ("origins", own && !written.origins.is_empty(), "only HTTP has an `Origin`"),
+        ("tls", datagrams && !written.tls.is_empty(), "TLS is not spoken in datagrams"),
+        ("proxy_protocol", datagrams && written.proxy_protocol, "no proxy announces datagrams"),
+    ];
+    for (key, _, what) in all.into_iter().filter(|(_, wrong, _)| *wrong) {
+        problems.push(Problem::new(format!("{path}.{key}"), what, "leave it out"));
+    }
 }
 
 /// The permissions of a unix socket.

@@ -1,6 +1,7 @@
 //! What configurations mean, and what is said about those that mean nothing.
 
 use super::*;
+use crate::config::Speaks;
 
 fn resolve(text: &str) -> Result<Settings, Problems> {
     Settings::resolve(&toml::from_str(text).unwrap())
@@ -13,8 +14,44 @@ fn words(text: &str) -> String {
 #[test]
 fn the_default_is_loopback_and_open_to_this_machine() {
     let s = resolve("").unwrap();
-    assert_eq!((s.posture, s.listeners.len(), s.limits.publish_rate), (Posture::Loopback, 2, None));
+    assert_eq!((s.posture, s.listeners.len(), s.limits.publish_rate), (Posture::Loopback, 6, None));
     assert!(s.anonymous.is_some_and(|a| a.may_everywhere(model::Right::Write, 0)));
+}
+
+#[test]
+fn devices_have_listeners_of_their_own() {
+    let spoken = |text: &str| {
+        let all = resolve(text).unwrap().listeners;
+        all.iter().map(|l| (l.place.to_string(), l.speaks, l.optional)).collect::<Vec<_>>()
+    };
+    let device = |place: &str| (place.to_owned(), Speaks::Watchtower, true);
+    let all = ["127.0.0.1:3033", "udp:127.0.0.1:3033", "[::1]:3033", "udp:[::1]:3033"].map(device);
+    assert_eq!(spoken("")[2..], all);
+    assert_eq!(spoken("[dialect.watchtower]\nenabled = false\n").len(), 2, "nobody serves them");
+    assert_eq!(spoken("insecure = true\nproxies = ['127.0.0.1']\n").len(), 2, "others might reach them");
+    let asked = "[[listener]]\naddress = 'udp:127.0.0.1:1'\nspeaks = 'watchtower'\n";
+    assert_eq!(spoken(asked), [("udp:127.0.0.1:1".to_owned(), Speaks::Watchtower, false)]);
+}
+
+#[test]
+fn listeners_of_devices_are_checked() {
+    let udp = "[[listener]]\naddress = 'udp:127.0.0.1:1'\n";
+    let device = "speaks = 'watchtower'\n";
+    let far = format!("insecure = true\n[[listener]]\naddress = 'udp:0.0.0.0:1'\n{device}");
+    for (text, says) in [
+        (udp.to_owned(), "listener.speaks: HTTP is not spoken in datagrams"),
+        (format!("{udp}{device}hosts = ['a']\n"), "listener.hosts: only HTTP has a `Host`"),
+        (format!("{udp}{device}proxy_protocol = true\n"), "listener.proxy_protocol: no proxy"),
+        (format!("{udp}{device}[dialect.watchtower]\nenabled = false\n"), "Watchtower is off"),
+        (far.clone(), "Watchtower is off"),
+    ] {
+        let found = words(&text);
+        assert!(found.contains(says), "{text}: {found}");
+    }
+    let devices = |text: &str| resolve(text).unwrap().dialects.watchtower.devices.open;
+    assert_eq!(devices(udp.replace("udp:", "").as_str()), Some(true));
+    assert_eq!(devices(&format!("{far}[dialect.watchtower]\nsecret = 'hush'\n")), Some(false));
+    assert_eq!(devices(&format!("{far}[dialect.watchtower.devices]\nopen = true\n")), Some(true));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What the posture decides for Watchtower, and what its section must not say.
 
 use super::{Posture, Problem, Problems, who};
+use crate::config::{Listener, Speaks};
 use model::{ChannelName, Grant};
 use std::collections::BTreeMap;
 use watchtower_dialect::Settings;
-use watchtower_dialect::settings::LOOPBACK_SECRET;
+use watchtower_dialect::settings::{LOOPBACK_SECRET, devices::Devices};
 
 /// Its settings with nothing left to the posture. `anonymous`: what those may do who show no token.
 pub(super) fn watchtower(
@@ -25,7 +26,8 @@ pub(super) fn watchtower(
             "write a long one that nobody can guess",
         ));
     }
-    if exposed && secret.is_none() && written.enabled == Some(true) && problems.len() == known {
+    let open = exposed && written.devices.open == Some(true);
+    if exposed && secret.is_none() && !open && written.enabled == Some(true) && problems.len() == known {
         let what = "is missing: others can reach the server, and anybody could register as a sender";
         let fix = "set it or `secret_file`, or leave `enabled` out";
         problems.push(
@@ -33,7 +35,8 @@ pub(super) fn watchtower(
         );
     }
     aliases(written, problems);
-    let configured = secret.is_some();
+    // Who opens his devices to others has said that anybody may register as one.
+    let configured = secret.is_some() || open;
     let everything = || Some(["READ **", "WRITE **"].map(String::from).to_vec());
     let as_nobody = || {
         anonymous.map(|grants| grants.iter().map(|g| format!("{} {}", g.right.word(), g.pattern)).collect())
@@ -45,9 +48,24 @@ pub(super) fn watchtower(
     Settings {
         enabled: Some(enabled),
         secret: secret.or_else(|| (!exposed).then(|| LOOPBACK_SECRET.to_owned())).map(Into::into),
+        devices: Devices { open: Some(written.devices.open.unwrap_or(!exposed)), ..written.devices.clone() },
         require_token: Some(written.require_token.unwrap_or(exposed)),
         grants: written.grants.clone().or_else(|| if configured { everything() } else { as_nobody() }),
         ..written.clone()
+    }
+}
+
+/// A listener for devices is of no use where they are not served.
+pub(super) fn listeners(listeners: &[Listener], settings: &Settings, problems: &mut Problems) {
+    if settings.enabled == Some(true) {
+        return;
+    }
+    let mine = |l: &(usize, &Listener)| l.1.speaks == Speaks::Watchtower;
+    for (number, _) in listeners.iter().enumerate().filter(mine) {
+        let what = "Watchtower is off, so there are no devices";
+        let fix = "configure `dialect.watchtower.secret`, or `secret_file`; or say that anybody may register, with \
+                   `devices.open = true`";
+        problems.push(Problem::new(format!("listener.{number}.speaks"), what, fix));
     }
 }
 

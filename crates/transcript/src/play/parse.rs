@@ -127,7 +127,7 @@ impl Play {
     }
 
     fn enter(&mut self, rest: &str) -> Result<Deed, Flaw> {
-        let usage = "write `+ A rooms` or `+ A http`";
+        let usage = "write `+ A rooms`, `+ A http`, `+ A device` or `+ A device-udp`";
         let Some((name, rest)) = rest.trim().split_once(' ') else {
             return flaw("a peer that speaks no dialect", usage);
         };
@@ -141,12 +141,17 @@ impl Play {
         let tongue = match dialect {
             "rooms" => Tongue::Rooms,
             "http" => Tongue::Http,
+            "device" => Tongue::Device,
+            "device-udp" => Tongue::DeviceUdp,
             other => return flaw(format!("nobody speaks `{other}` yet"), usage),
         };
         let by = by.trim().to_owned();
         if tongue == Tongue::Http && !by.is_empty() {
             let fix = "an http peer shows paths and headers with each request: `A> GET /c/x [Header: value]`";
             return flaw(format!("`{by}` belongs to no request"), fix);
+        }
+        if matches!(tongue, Tongue::Device | Tongue::DeviceUdp) && !by.is_empty() {
+            return flaw(format!("`{by}` is nothing to a device"), "devices begin with `A> R`");
         }
         let line = format!("GET {by}");
         if !by.is_empty() && Request::parse(&line).is_none_or(|r| !r.body.is_empty()) {

@@ -4,10 +4,12 @@
 //! asking each shard something else: a shard that has answered twice has done what came before.
 
 use super::{Closed, Stage};
-use server::config::{Config, Listener};
+use crate::play::Tongue;
+use dialect::Road;
+use server::config::{Config, Listener, Speaks};
 use server::{Running, Settings};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 /// How long something expected may take.
@@ -25,9 +27,17 @@ const ANSWER: &[u8] = b"{\"status\":\"ok\"}";
 pub struct Live {
     address: SocketAddr,
     running: Option<Running>,
-    wires: Vec<Option<TcpStream>>,
+    /// Where devices are served, over TCP and over UDP.
+    devices: [Option<SocketAddr>; 2],
+    wires: Vec<Option<Wire>>,
     /// Connections of our own, one to each shard.
     probes: Vec<TcpStream>,
+}
+
+/// How a peer is connected.
+enum Wire {
+    Stream(TcpStream),
+    Datagrams(UdpSocket),
 }
 
 impl Live {
@@ -36,8 +46,11 @@ impl Live {
     /// # Errors
     /// When it does not start.
     pub fn start(mut config: Config) -> io::Result<Self> {
-        let address = "127.0.0.1:0".to_owned();
-        config.listener = vec![Listener::at(address)];
+        let own = ["127.0.0.1:0", "udp:127.0.0.1:0"]
+            .map(|a| Listener { speaks: Speaks::Watchtower, ..Listener::at(a.to_owned()) });
+        let has_devices = config.dialect.watchtower.enabled != Some(false);
+        let http = Listener::at("127.0.0.1:0".to_owned());
+        config.listener = std::iter::once(http).chain(own.into_iter().filter(|_| has_devices)).collect();
         config.shards = Some(SHARDS);
         let settings = Settings::resolve(&config).map_err(io::Error::other)?;
         let running = server::start(settings).map_err(io::Error::other)?;
@@ -54,26 +67,47 @@ impl Live {
     }
 
     fn at(address: SocketAddr, running: Option<Running>) -> io::Result<Self> {
-        let mut live = Self { address, running, wires: Vec::new(), probes: Vec::new() };
+        let device = |road| running.as_ref().and_then(|r: &Running| r.own_address(road));
+        let devices = [Road::Tcp, Road::Udp].map(device);
+        let mut live = Self { address, running, devices, wires: Vec::new(), probes: Vec::new() };
         // Connections go to the shard with the fewest, so that the first ones go to one each.
         for _ in 0..SHARDS {
-            let mut probe = live.open()?;
+            let mut probe = open(live.address)?;
             ask(&mut probe)?;
             live.probes.push(probe);
         }
         Ok(live)
     }
 
-    fn open(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect_timeout(&self.address, DEADLINE)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        stream.set_write_timeout(Some(DEADLINE))?;
-        Ok(stream)
-    }
-
-    fn wire(&mut self, wire: usize) -> Option<&mut TcpStream> {
+    fn wire(&mut self, wire: usize) -> Option<&mut Wire> {
         self.wires.get_mut(wire)?.as_mut()
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, DEADLINE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(DEADLINE))?;
+    Ok(stream)
+}
+
+fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.connect(address)?;
+    socket.set_read_timeout(Some(DEADLINE))?;
+    Ok(socket)
+}
+
+/// Reads until there is no more for now. `true`: until the end.
+fn read_all(stream: &mut TcpStream, into: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(n) => into.extend_from_slice(buffer.get(..n).unwrap_or_default()),
+            Err(e) => return e.kind() != io::ErrorKind::WouldBlock,
+        }
     }
 }
 
@@ -96,44 +130,59 @@ impl Stage for Live {
         format!("live, {}", self.address)
     }
 
-    fn connect(&mut self) -> io::Result<usize> {
-        let stream = self.open()?;
-        self.wires.push(Some(stream));
+    fn connect(&mut self, tongue: Tongue) -> io::Result<usize> {
+        let [device, device_udp] = self.devices;
+        let none = io::ErrorKind::AddrNotAvailable;
+        self.wires.push(Some(match tongue {
+            Tongue::Rooms | Tongue::Http => Wire::Stream(open(self.address)?),
+            Tongue::Device => Wire::Stream(open(device.ok_or(none)?)?),
+            Tongue::DeviceUdp => Wire::Datagrams(open_udp(device_udp.ok_or(none)?)?),
+        }));
         Ok(self.wires.len() - 1)
     }
 
     fn write(&mut self, wire: usize, bytes: &[u8]) {
         // A connection that broke is found out by reading it.
-        if let Some(stream) = self.wire(wire) {
-            stream.write_all(bytes).ok();
+        match self.wire(wire) {
+            Some(Wire::Stream(stream)) => drop(stream.write_all(bytes)),
+            Some(Wire::Datagrams(socket)) if !bytes.is_empty() => drop(socket.send(bytes)),
+            Some(Wire::Datagrams(_)) | None => {}
         }
     }
 
     fn read(&mut self, wire: usize, into: &mut Vec<u8>) -> bool {
-        let Some(stream) = self.wire(wire) else { return true };
-        let mut buffer = [0; 16 << 10];
-        stream.set_nonblocking(true).ok();
-        let over = loop {
-            match stream.read(&mut buffer) {
-                Ok(0) => break true,
-                Ok(n) => into.extend_from_slice(buffer.get(..n).unwrap_or_default()),
-                Err(e) => break e.kind() != io::ErrorKind::WouldBlock,
+        match self.wire(wire) {
+            Some(Wire::Stream(stream)) => {
+                stream.set_nonblocking(true).ok();
+                let over = read_all(stream, into);
+                stream.set_nonblocking(false).ok();
+                over
             }
-        };
-        stream.set_nonblocking(false).ok();
-        over
+            Some(Wire::Datagrams(socket)) => {
+                let mut buffer = [0; 64 << 10];
+                socket.set_nonblocking(true).ok();
+                while let Ok(n) = socket.recv(&mut buffer) {
+                    into.extend_from_slice(buffer.get(..n).unwrap_or_default());
+                }
+                socket.set_nonblocking(false).ok();
+                false
+            }
+            None => true,
+        }
     }
 
     fn wait(&mut self, wire: usize) -> bool {
-        let Some(stream) = self.wire(wire) else { return false };
+        let came = match self.wire(wire) {
+            Some(Wire::Stream(stream)) => stream.peek(&mut [0]),
+            Some(Wire::Datagrams(socket)) => socket.peek(&mut [0]),
+            None => return false,
+        };
         // Bytes, the end, or an error other than the deadline's: reading will tell.
-        !stream
-            .peek(&mut [0])
-            .is_err_and(|e| matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
+        !came.is_err_and(|e| matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
     }
 
     fn finish(&mut self, wire: usize) {
-        if let Some(stream) = self.wire(wire) {
+        if let Some(Wire::Stream(stream)) = self.wire(wire) {
             stream.shutdown(Shutdown::Write).ok();
         }
     }

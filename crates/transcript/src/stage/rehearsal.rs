@@ -2,19 +2,35 @@
 
 use super::{Closed, Stage};
 use crate::house::{Blueprint, House};
-use crate::play::{Mistake, Play};
+use crate::play::{Mistake, Play, Tongue};
 use crate::settings;
 use crate::sim::{Peer, ROOM};
+use carrier::net::Port;
 use node::StaticTokens;
 use server::Settings;
+use std::collections::BTreeMap;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// A node in memory.
 pub struct Rehearsal {
     house: House,
-    peers: Vec<Peer>,
+    peers: Vec<Wire>,
+    /// Datagrams that have come for an address and have not been read.
+    letters: BTreeMap<SocketAddr, Vec<u8>>,
 }
+
+/// How a peer is connected.
+enum Wire {
+    Stream(Peer),
+    /// By datagrams, from this address.
+    Datagrams(SocketAddr),
+}
+
+/// The ports of a house, besides that of HTTP.
+const DEVICES: u16 = 1;
+const DEVICES_UDP: u16 = 2;
 
 impl Rehearsal {
     /// A node as this play wants it.
@@ -28,19 +44,26 @@ impl Rehearsal {
     /// A node with these settings and this many shards. Where it would listen does not matter.
     #[must_use]
     pub fn new(settings: Settings, shards: u16) -> Self {
+        let dialects = server::registry::dialects(&settings.dialects);
+        let own = dialects.iter().position(|d| d.name() == "watchtower").and_then(|n| u8::try_from(n).ok());
+        let own_ports = own.map_or_else(Vec::new, |own| vec![(Port::Listener, own), (Port::Datagrams, own)]);
         let blueprint = Blueprint {
             shards,
+            own_ports,
             limits: settings.limits,
             policies: settings.policies,
             assigned: settings.assigned,
             authority: Box::new(StaticTokens::new(settings.tokens, settings.anonymous)),
-            ..Blueprint::new(server::registry::dialects(&settings.dialects))
+            ..Blueprint::new(dialects)
         };
-        Self { house: House::build(blueprint), peers: Vec::new() }
+        Self { house: House::build(blueprint), peers: Vec::new(), letters: BTreeMap::new() }
     }
 
     fn peer(&self, wire: usize) -> Option<&Peer> {
-        self.peers.get(wire)
+        match self.peers.get(wire) {
+            Some(Wire::Stream(peer)) => Some(peer),
+            Some(Wire::Datagrams(_)) | None => None,
+        }
     }
 }
 
@@ -49,19 +72,41 @@ impl Stage for Rehearsal {
         format!("rehearsal, {} shards", self.house.shards.len())
     }
 
-    fn connect(&mut self) -> io::Result<usize> {
-        self.peers.push(self.house.connect(0));
+    fn connect(&mut self, tongue: Tongue) -> io::Result<usize> {
+        self.peers.push(match tongue {
+            Tongue::Rooms | Tongue::Http => Wire::Stream(self.house.connect(0)),
+            Tongue::Device => Wire::Stream(self.house.connect(DEVICES)),
+            Tongue::DeviceUdp => {
+                let port = u16::try_from(self.peers.len()).unwrap_or(0).saturating_add(1024);
+                Wire::Datagrams(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port))
+            }
+        });
         Ok(self.peers.len() - 1)
     }
 
     fn write(&mut self, wire: usize, bytes: &[u8]) {
-        if let Some(peer) = self.peer(wire) {
-            peer.write(bytes);
+        match self.peers.get(wire) {
+            Some(Wire::Stream(peer)) => peer.write(bytes),
+            // Nothing said is no datagram.
+            Some(Wire::Datagrams(from)) if !bytes.is_empty() => {
+                self.house.sim.send(DEVICES_UDP, *from, bytes);
+            }
+            Some(Wire::Datagrams(_)) | None => {}
         }
     }
 
     fn read(&mut self, wire: usize, into: &mut Vec<u8>) -> bool {
-        let Some(peer) = self.peer(wire) else { return true };
+        for (_, to, bytes) in self.house.sim.sent() {
+            self.letters.entry(to).or_default().extend(bytes);
+        }
+        let peer = match self.peers.get(wire) {
+            Some(Wire::Stream(peer)) => peer,
+            Some(Wire::Datagrams(address)) => {
+                into.extend(self.letters.remove(address).unwrap_or_default());
+                return false;
+            }
+            None => return true,
+        };
         into.extend(peer.read(usize::MAX));
         peer.is_over()
     }

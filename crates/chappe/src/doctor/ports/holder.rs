@@ -29,8 +29,15 @@ impl Holder {
     }
 }
 
+/// Who holds a port of datagrams.
+pub(super) fn of_udp(address: SocketAddr) -> Holder {
+    let process = process(address, ["/proc/net/udp", "/proc/net/udp6"]);
+    let is_chappe = process.as_ref().is_some_and(|(_, name)| name == "chappe");
+    Holder { process, is_chappe }
+}
+
 pub(super) fn of(address: SocketAddr) -> Holder {
-    let process = process(address);
+    let process = process(address, ["/proc/net/tcp", "/proc/net/tcp6"]);
     // Others may have the same words for their health: they are asked only who cannot be seen.
     let is_chappe = match &process {
         Some((_, name)) => name == "chappe",
@@ -71,9 +78,9 @@ fn reachable(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// The process that listens at this port, if this user may see it.
-fn process(address: SocketAddr) -> Option<(u32, String)> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+/// The process that listens at this port, by these tables, if this user may see it.
+fn process(address: SocketAddr, tables: [&str; 2]) -> Option<(u32, String)> {
+    let tables = tables.map(|path| fs::read_to_string(path).unwrap_or_default());
     let inodes: Vec<String> = tables.iter().flat_map(|text| listening(text, address)).collect();
     let sockets: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
     for entry in fs::read_dir("/proc").ok()?.flatten() {
@@ -93,13 +100,14 @@ fn process(address: SocketAddr) -> Option<(u32, String)> {
 
 /// The inodes of sockets that listen at an address, or at its port on all addresses, from a table of the kernel.
 pub(in crate::doctor) fn listening(table: &str, address: SocketAddr) -> Vec<String> {
-    const LISTENS: &str = "0A";
+    // Of TCP one that listens, of UDP one that is bound.
+    const LISTENS: [&str; 2] = ["0A", "07"];
     let inode = |line: &str| {
         let words: Vec<_> = line.split_whitespace().collect();
         let (ip, port) = words.get(1)?.split_once(':')?;
         let (ip, port) = (ip_of(ip)?, u16::from_str_radix(port, 16).ok()?);
         let clash = ip == address.ip() || ip.is_unspecified() || address.ip().is_unspecified();
-        let listens = *words.get(3)? == LISTENS && port == address.port();
+        let listens = LISTENS.contains(words.get(3)?) && port == address.port();
         (listens && clash).then(|| words.get(9).map(ToString::to_string)).flatten()
     };
     table.lines().skip(1).filter_map(inode).collect()

@@ -1,0 +1,206 @@
+//! What a play cannot say of UDP: addresses beyond this machine, and seals.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails so, in its helpers too")]
+
+use carrier::net::Port;
+use model::Limits;
+use std::net::SocketAddr;
+use std::time::Duration;
+use transcript::house::{Blueprint, House};
+use watchtower_dialect::wire::seal;
+use watchtower_dialect::{Settings, Watchtower, settings::devices::Devices};
+
+/// The port of datagrams.
+const UDP: u16 = 1;
+/// Somebody beyond this machine.
+const FAR: &str = "192.0.2.1:4000";
+
+struct Server {
+    house: House,
+    said: usize,
+    heard: usize,
+}
+
+impl Server {
+    fn with(limits: Limits) -> Self {
+        let devices = Devices { open: Some(true), ..Devices::default() };
+        let grants = Some(vec!["READ **".to_owned(), "WRITE **".to_owned()]);
+        let settings = Settings { devices, grants, ..Settings::default() };
+        let own_ports = vec![(Port::Datagrams, 0)];
+        let dialects: Vec<Box<dyn dialect::Dialect>> = vec![Box::new(Watchtower::new(settings, [7; 32]))];
+        let house = House::build(Blueprint { own_ports, limits, ..Blueprint::new(dialects) });
+        Self { house, said: 0, heard: 0 }
+    }
+
+    fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    /// Says something from an address; what comes back to it.
+    fn say(&mut self, from: &str, datagram: &[u8]) -> Vec<Vec<u8>> {
+        let from: SocketAddr = from.parse().unwrap();
+        self.house.sim.send(UDP, from, datagram);
+        self.house.settle();
+        let came: Vec<_> = self.house.sim.sent().into_iter().filter(|s| s.1 == from).map(|s| s.2).collect();
+        self.said += datagram.len();
+        self.heard += came.iter().map(Vec::len).sum::<usize>();
+        came
+    }
+
+    fn sessions(&self) -> usize {
+        self.house.shards.iter().map(carrier::Shard::sessions).sum()
+    }
+
+    /// The cookie of an address.
+    fn cookie(&mut self, from: &str) -> Vec<u8> {
+        let came = self.say(from, b"C\0\0\0\0\0\0\0\0");
+        assert!(came.len() == 1 && came[0].len() == 9 && came[0][0] == b'C', "{came:?}");
+        came[0].clone()
+    }
+
+    /// Registers with a token: the id's bytes, and the token.
+    fn register(&mut self, from: &str) -> (Vec<u8>, Vec<u8>) {
+        let came = self.say(from, b"r\0");
+        assert!(came.len() == 1 && came[0].len() == 37 && came[0][0] == b'a', "{came:?}");
+        (came[0][1..5].to_vec(), came[0][5..].to_vec())
+    }
+}
+
+/// A command about channel 5.
+fn about(letter: u8, id: &[u8]) -> Vec<u8> {
+    [&[letter][..], id, &5_u32.to_le_bytes()].concat()
+}
+
+fn message(id: &[u8], body: &[u8]) -> Vec<u8> {
+    [&about(b'M', id)[..], &u32::try_from(body.len()).unwrap().to_le_bytes(), body].concat()
+}
+
+fn sealed(counter: u64, frame: &[u8], token: &[u8]) -> Vec<u8> {
+    [&b"S"[..], &counter.to_le_bytes(), &seal::code(counter, frame, token), frame].concat()
+}
+
+/// SPEC [UDP-2].
+#[test]
+fn an_address_that_has_not_proved_itself_is_never_sent_more_than_it_said_and_costs_no_place() {
+    let mut server = Server::new();
+    let token = [&b"T\x01\0\0\0"[..], &[b'0'; 32]].concat();
+    let join = about(b'J', &[1, 0, 0, 0]);
+    let plain: [&[u8]; 8] = [b"R", b"r\0", b"K", b"", b"X", &join, &token, &message(&[1, 0, 0, 0], b"hi")];
+    for (n, datagram) in plain.iter().cycle().take(1000).enumerate() {
+        let from = format!("198.51.100.{}:{}", n % 200, 1024 + n);
+        assert!(server.say(&from, datagram).is_empty(), "{datagram:?}");
+    }
+    for length in 0..40 {
+        let datagram: Vec<u8> = std::iter::once(b'C').chain(vec![0; length]).collect();
+        let came = server.say(FAR, &datagram);
+        let bytes: usize = came.iter().map(Vec::len).sum();
+        assert!(bytes <= datagram.len(), "{} bytes for {}", bytes, datagram.len());
+    }
+    assert!(server.heard <= server.said);
+    assert_eq!(server.sessions(), 0);
+    // A right cookie of somebody else, an old one, a right one with nothing behind it.
+    let theirs = server.cookie("192.0.2.2:4000");
+    let other_port = server.cookie("192.0.2.1:4001");
+    let old = server.cookie(FAR);
+    server.house.pass(Duration::from_secs(121));
+    let fresh = server.cookie(FAR);
+    assert_ne!(old, fresh);
+    for cookie in [&theirs, &other_port, &old] {
+        assert_eq!(server.say(FAR, &[cookie, &b"R"[..]].concat()), std::slice::from_ref(&fresh));
+    }
+    assert_eq!(server.say(FAR, &fresh), std::slice::from_ref(&fresh));
+    assert_eq!(server.sessions(), 0);
+    let came = server.say(FAR, &[&fresh, &b"R"[..]].concat());
+    assert!(came.len() == 1 && came[0][0] == b'A', "{came:?}");
+    assert_eq!(server.sessions(), 1);
+}
+
+#[test]
+fn an_address_that_has_proved_itself_speaks_plainly_until_it_is_forgotten() {
+    let mut server = Server::new();
+    let cookie = server.cookie(FAR);
+    let registered = server.say(FAR, &[&cookie, &b"R"[..]].concat());
+    let id = registered[0][1..].to_vec();
+    assert_eq!(server.say(FAR, &about(b'J', &id)), [b"A\x05\0\0\0".to_vec()]);
+    let came = server.say(FAR, &message(&id, b"hi"));
+    assert_eq!(came, [[&b"M"[..], &id, b"\x05\0\0\0\0\0\x02\0\0\0hi"].concat()]);
+    server.house.pass(Duration::from_secs(601));
+    assert_eq!(server.sessions(), 0);
+    assert!(server.say(FAR, b"K").is_empty(), "a stranger again");
+    // With its cookie before each command it learns so.
+    let came = server.say(FAR, &[&cookie, &b"K"[..]].concat());
+    assert!(came.len() == 1 && came[0][0] == b'C' && came[0] != cookie, "{came:?}");
+}
+
+/// SPEC [UDP-5].
+#[test]
+fn who_has_sealed_is_heard_with_a_seal_only_and_once() {
+    let (mut server, here) = (Server::new(), "127.0.0.1:4000");
+    let (id, token) = server.register(here);
+    let alive = [b"K".to_vec()];
+    assert_eq!(server.say(here, b"K"), alive);
+    assert_eq!(server.say(here, &sealed(10, b"K", &token)), alive);
+    assert!(server.say(here, &sealed(10, b"K", &token)).is_empty(), "a second time");
+    assert!(server.say(here, b"K").is_empty(), "without a seal");
+    assert!(server.say(here, b"nonsense").is_empty());
+    assert!(server.say(here, &sealed(11, b"K", &[b'0'; 32])).is_empty(), "with another token");
+    let mut broken = sealed(12, &about(b'J', &id), &token);
+    *broken.last_mut().unwrap() ^= 1;
+    assert!(server.say(here, &broken).is_empty(), "other words");
+    assert_eq!(server.say(here, &sealed(100, &about(b'J', &id), &token)), [b"A\x05\0\0\0".to_vec()]);
+    assert_eq!(server.say(here, &sealed(37, b"K", &token)), alive, "late, within the window");
+    assert!(server.say(here, &sealed(36, b"K", &token)).is_empty(), "too late");
+    assert_eq!(server.say(here, &sealed(101, &message(&id, b"hi"), &token)).len(), 1);
+    // Whoever proves himself anew, as after a restart of the device, counts anew.
+    assert!(server.say(here, b"r\0").is_empty(), "an empty secret proves nothing");
+    let resume = [&b"T"[..], &id, &token].concat();
+    assert_eq!(server.say(here, &resume), [[&b"A"[..], &id].concat()]);
+    assert_eq!(server.say(here, &sealed(1, b"K", &token)), alive);
+}
+
+/// SPEC [DEV-8].
+#[test]
+fn a_flood_of_registrations_meets_a_bound() {
+    let mut server = Server::with(Limits { enrolments: 50, ..Limits::default() });
+    let mut answers = [0, 0];
+    for n in 0..200 {
+        let came = server.say(&format!("127.0.0.1:{}", 2000 + n), b"R");
+        assert_eq!(came.len(), 1);
+        answers[usize::from(came[0] == b"E")] += 1;
+    }
+    assert_eq!(answers, [50, 150]);
+    assert_eq!(server.sessions(), 50, "who was refused costs no place");
+}
+
+#[test]
+fn addresses_of_one_house_are_bounded_and_connections_are() {
+    let limits = Limits { unauthenticated_per_address: Some(2), connections: 3, ..Limits::default() };
+    let mut server = Server::with(limits);
+    // Here nobody is known by a credential, so each is a stranger as long as he is here.
+    let mut enter = |from: &str| {
+        let cookie = server.cookie(from);
+        !server.say(from, &[&cookie, &b"R"[..]].concat()).is_empty()
+    };
+    assert!(enter("192.0.2.1:1"));
+    let others: Vec<bool> = (2..6).map(|port| enter(&format!("192.0.2.1:{port}"))).collect();
+    let far: Vec<bool> = (2..6).map(|host| enter(&format!("192.0.2.{host}:1"))).collect();
+    let all = others.iter().chain(&far).filter(|e| **e).count();
+    assert_eq!(all, 2, "{others:?} {far:?}");
+}
+
+/// SPEC [UDP-4].
+#[test]
+fn what_no_datagram_can_carry_is_missed_and_counted() {
+    let mut server = Server::new();
+    let (here, stream) = ("127.0.0.1:4000", "127.0.0.1:4001");
+    let (id, _) = server.register(here);
+    server.say(here, &about(b'J', &id));
+    let (other, _) = server.register(stream);
+    server.say(stream, &about(b'J', &other));
+    let longest = vec![b'x'; 65_507 - 15];
+    let came = server.say(here, &message(&id, &longest));
+    assert_eq!(came.iter().map(Vec::len).collect::<Vec<_>>(), [65_507]);
+    let came = server.say(here, &message(&id, &vec![b'x'; 65_507 - 14]));
+    assert!(came.is_empty(), "{came:?}");
+    assert_eq!(server.say(here, b"K"), [b"K".to_vec(), b"G\x01\0\0\0".to_vec()]);
+}

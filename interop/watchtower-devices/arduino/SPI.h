@@ -1,0 +1,2 @@
+// The bus of the Ethernet shield: there is none here.
+#pragma once
