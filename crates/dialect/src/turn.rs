@@ -8,6 +8,7 @@ use model::{CloseReason, Draft, Form, Grant, LinkId, Now, Position, PrincipalId,
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A stretch of a turn's [`Words`].
@@ -95,7 +96,7 @@ pub enum Command {
         /// What its name begins with; its address follows, in decimal digits.
         name: &'static str,
         /// What it may do.
-        grants: Vec<Grant>,
+        grants: Arc<[Grant]>,
         /// It is forgotten when no session has acted for it for so long.
         idle: Duration,
     },
@@ -339,7 +340,7 @@ impl Turn {
 
     /// Asks for a new principal, and to act for it. Its name begins with `name`, and it is forgotten when no session
     /// has acted for it for `idle`.
-    pub fn enrol(&mut self, ticket: Ticket, name: &'static str, grants: Vec<Grant>, idle: Duration) {
+    pub fn enrol(&mut self, ticket: Ticket, name: &'static str, grants: Arc<[Grant]>, idle: Duration) {
         self.command(Some(ticket), Command::Enrol { name, grants, idle });
     }
 

@@ -136,13 +136,13 @@ pub struct Principal {
     /// By which messages can be addressed to it; `None`: it cannot be named as a receiver.
     pub address: Option<PrincipalId>,
     /// What it may do.
-    pub grants: Vec<Grant>,
+    pub grants: Arc<[Grant]>,
 }
 
 impl Principal {
     /// Nobody in particular, with nothing but these grants.
     #[must_use]
-    pub fn anonymous(grants: Vec<Grant>) -> Self {
+    pub fn anonymous(grants: Arc<[Grant]>) -> Self {
         Self { name: None, address: None, grants }
     }
 
@@ -206,12 +206,12 @@ mod tests {
 
     #[test]
     fn everything_leaves_out_assigned_channels() {
-        let p = Principal::anonymous(vec![Grant::parse("READ **").unwrap()]);
+        let p = Principal::anonymous([Grant::parse("READ **").unwrap()].into());
         let name = ChannelName::new("user(1)").unwrap();
         assert!(p.may(Right::Read, &name, false, 0));
         assert!(!p.may(Right::Read, &name, true, 0));
         assert!(!p.may(Right::Write, &name, false, 0));
-        let p = Principal::anonymous(vec![Grant::parse("READ user(1)").unwrap()]);
+        let p = Principal::anonymous([Grant::parse("READ user(1)").unwrap()].into());
         assert!(p.may(Right::Read, &name, true, 0));
     }
 
@@ -219,7 +219,7 @@ mod tests {
     fn grants_expire() {
         let mut g = Grant::parse("WRITE a").unwrap();
         g.expires_ms = Some(10);
-        let p = Principal::anonymous(vec![g]);
+        let p = Principal::anonymous([g].into());
         assert!(p.may_by_name(Right::Write, "a", false, 9));
         assert!(!p.may_by_name(Right::Write, "a", false, 10));
     }

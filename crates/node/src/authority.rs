@@ -161,7 +161,8 @@ mod tests {
 
     fn token(secret: &str, grant: &str) -> Token {
         let grants = vec![Grant::parse(grant).unwrap()];
-        let principal = Arc::new(Principal { name: Some(secret.into()), address: None, grants });
+        let principal =
+            Arc::new(Principal { name: Some(secret.into()), address: None, grants: grants.into() });
         Token { secret: secret.into(), vhost: VHostName::root(), principal }
     }
 

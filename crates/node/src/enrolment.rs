@@ -6,7 +6,7 @@
 
 use model::{Grant, Principal, PrincipalId, Refusal, SessionId, Time};
 use std::collections::{BTreeSet, HashMap};
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -19,13 +19,16 @@ const DRAWS: usize = 64;
 const SWEPT: usize = 10_000;
 
 /// What proves that a peer may act for an enrolled principal. Never shown by `Debug`.
-pub struct Proof(Box<str>);
+pub struct Proof([u8; TOKEN]);
 
 impl Proof {
     /// The token as a peer writes it: 32 hexadecimal digits.
     #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
+    pub fn expose(&self) -> String {
+        self.0.iter().fold(String::with_capacity(2 * TOKEN), |mut text, byte| {
+            text.extend([byte >> 4, byte & 15].map(|half| char::from_digit(half.into(), 16).unwrap_or('0')));
+            text
+        })
     }
 }
 
@@ -39,13 +42,13 @@ impl fmt::Debug for Proof {
 pub(crate) struct Wish {
     pub(crate) vhost: u16,
     pub(crate) name: &'static str,
-    pub(crate) grants: Vec<Grant>,
+    pub(crate) grants: Arc<[Grant]>,
     pub(crate) idle: Duration,
 }
 
 struct Enrolment {
     principal: Arc<Principal>,
-    token: Box<str>,
+    proof: Proof,
     /// The only virtual host it is good for.
     vhost: u16,
     idle: Duration,
@@ -62,7 +65,7 @@ pub(crate) struct Enrolments(Mutex<Register>);
 #[derive(Default)]
 struct Register {
     /// BOUND: `enrolments`.
-    known: HashMap<PrincipalId, Enrolment>,
+    known: HashMap<PrincipalId, Box<Enrolment>>,
     /// Those that no session acts for, by when they are forgotten.
     idle: BTreeSet<(Time, PrincipalId)>,
 }
@@ -75,7 +78,7 @@ impl Enrolments {
     /// Makes a principal that no session acts for yet, and what proves it.
     pub(crate) fn enrol(&self, wish: Wish, max: u32, now: Time) -> Result<(Arc<Principal>, Proof), Refusal> {
         let Wish { vhost, name, grants, idle } = wish;
-        let token = token()?;
+        let token = random()?;
         let mut register = self.lock();
         if register.known.len() >= max as usize {
             register.forget_idle(now);
@@ -89,13 +92,13 @@ impl Enrolments {
         let due = now + idle;
         let enrolment = Enrolment {
             principal: Arc::clone(&principal),
-            token: token.clone(),
+            proof: Proof(token),
             vhost,
             idle,
             sessions: Vec::new(),
             due: Some(due),
         };
-        register.known.insert(address, enrolment);
+        register.known.insert(address, Box::new(enrolment));
         register.idle.insert((due, address));
         Ok((principal, Proof(token)))
     }
@@ -114,7 +117,7 @@ impl Enrolments {
         }
         let known = register.known.get(&who).filter(|e| e.vhost == vhost);
         let enrolment = known.ok_or(Refusal::UnknownPrincipal)?;
-        let same = |token: &str| bool::from(enrolment.token.as_bytes().ct_eq(token.as_bytes()));
+        let same = |token: &str| bool::from(enrolment.proof.expose().as_bytes().ct_eq(token.as_bytes()));
         if !token.is_none_or(same) {
             return Err(Refusal::BadToken);
         }
@@ -138,6 +141,10 @@ impl Enrolments {
             .ok_or(Refusal::UnknownPrincipal)?;
         if enrolment.sessions.len() >= max as usize {
             return Err(Refusal::TooManySessions { max });
+        }
+        if enrolment.sessions.is_empty() {
+            // Most have one, and there are many of them.
+            enrolment.sessions.reserve_exact(1);
         }
         enrolment.sessions.push(session);
         if let Some(due) = enrolment.due.take() {
@@ -235,15 +242,6 @@ fn random<const N: usize>() -> Result<[u8; N], Refusal> {
     Ok(bytes)
 }
 
-fn token() -> Result<Box<str>, Refusal> {
-    let mut text = String::with_capacity(2 * TOKEN);
-    for byte in random::<TOKEN>()? {
-        // Writing to a string cannot fail.
-        write!(text, "{byte:02x}").map_err(|_| Refusal::Busy)?;
-    }
-    Ok(text.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,7 +249,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn enrol(all: &Enrolments, max: u32, now: u64) -> Result<(Arc<Principal>, Proof), Refusal> {
-        let wish = Wish { vhost: 0, name: "w-", grants: Vec::new(), idle: MINUTE };
+        let wish = Wish { vhost: 0, name: "w-", grants: Arc::default(), idle: MINUTE };
         all.enrol(wish, max, Time(now))
     }
 
@@ -270,17 +268,18 @@ mod tests {
     fn what_proves_somebody_is_random_and_never_printed() {
         let all = Enrolments::default();
         let ((a, proof), (b, other)) = (enrol(&all, 9, 0).unwrap(), enrol(&all, 9, 0).unwrap());
-        assert!(proof.expose().len() == 32 && proof.expose().bytes().all(|b| b.is_ascii_hexdigit()));
-        assert!(proof.expose() != other.expose() && a.address != b.address);
-        assert!(!format!("{proof:?}").contains(proof.expose()));
+        let (shown, others) = (proof.expose(), other.expose());
+        assert!(shown.len() == 32 && shown.bytes().all(|b| b.is_ascii_hexdigit()));
+        assert!(shown != others && a.address != b.address);
+        assert!(!format!("{proof:?}").contains(&shown));
         let address = a.address.unwrap();
         assert!(address.is_enrolment() && address.0 != 0);
         assert_eq!(a.name.as_deref(), Some(&*format!("w-{}", address.0)));
         let prove = |vhost, who, token| all.prove(vhost, who, token, Time(0)).map(|p| p.address);
-        assert_eq!(prove(0, address, Some(proof.expose())), Ok(a.address));
+        assert_eq!(prove(0, address, Some(&shown)), Ok(a.address));
         assert_eq!(prove(0, address, None), Ok(a.address));
-        let longer = format!("{}0", proof.expose());
-        for wrong in ["", "0", other.expose(), &proof.expose()[1..], &longer] {
+        let longer = format!("{shown}0");
+        for wrong in ["", "0", &others, &shown[1..], &longer] {
             assert_eq!(prove(0, address, Some(wrong)), Err(Refusal::BadToken), "{wrong}");
         }
         assert_eq!(prove(1, address, None), Err(Refusal::UnknownPrincipal), "another world");

@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub(crate) struct Rules {
     pub(crate) settings: Settings,
     /// What a sender may do.
-    pub(crate) grants: Vec<Grant>,
+    pub(crate) grants: Arc<[Grant]>,
     pub(crate) aliases: Arc<Aliases>,
     /// How streams hear.
     pub(crate) object: &'static Form,

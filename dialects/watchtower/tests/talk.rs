@@ -39,7 +39,7 @@ impl Stage {
     fn sent(line: &str, body: &str) -> (Self, Vec<String>) {
         let mut stage = Self::new();
         assert_eq!(stage.send(line, body), ["act as 72 None"], "{line}");
-        let principal = Arc::new(Principal::anonymous(Vec::new()));
+        let principal = Arc::new(Principal::anonymous(Arc::default()));
         let wanted = stage.event(Event::Authenticated { ticket: Ticket(1), principal: &principal });
         (stage, wanted)
     }

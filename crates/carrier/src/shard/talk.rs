@@ -351,7 +351,7 @@ impl<N: Net> Shard<N> {
             },
             Answer::Enrolled(principal, proof) => match self.act_for(id, &principal) {
                 Ok(()) => {
-                    let event = Event::Enrolled { ticket, principal: &principal, token: proof.expose() };
+                    let event = Event::Enrolled { ticket, principal: &principal, token: &proof.expose() };
                     self.converse(id.slot, None, |c, t| c.on_event(event, t));
                 }
                 Err(refusal) => {

@@ -18,7 +18,7 @@ impl Desk {
         &mut self,
         caller: &mut Caller<'_>,
         ticket: Option<Ticket>,
-        (name, grants, idle): (&'static str, Vec<Grant>, Duration),
+        (name, grants, idle): (&'static str, Arc<[Grant]>, Duration),
     ) -> Result<(), Refusal> {
         if self.roster.memberships(caller.session.slot) > 0 {
             return Err(Refusal::HasJoined);

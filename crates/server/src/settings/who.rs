@@ -54,7 +54,8 @@ pub(super) fn tokens(written: &[config::Token], problems: &mut Problems) -> Vec<
             let what = format!("`{name}` has the same secret as `{other}`: nobody could tell them apart");
             problems.push(Problem::new(path.clone(), what, "give each a secret of its own"));
         }
-        let principal = Arc::new(Principal { name: Some(name.as_str().into()), address: None, grants });
+        let principal =
+            Arc::new(Principal { name: Some(name.as_str().into()), address: None, grants: grants.into() });
         all.push(Token { secret: secret.into(), vhost, principal });
     }
     all

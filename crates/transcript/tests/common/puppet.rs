@@ -273,7 +273,7 @@ fn enrolments(verb: &str, rest: &str, ticket: Ticket, turn: &mut Turn) {
     match verb {
         "enrol" => {
             let grants = ["READ **", "WRITE **"].map(|g| Grant::parse(g).unwrap()).to_vec();
-            turn.enrol(ticket, "puppet-", grants, Duration::from_millis(rest.parse().unwrap()));
+            turn.enrol(ticket, "puppet-", grants.into(), Duration::from_millis(rest.parse().unwrap()));
         }
         "act" => {
             let (who, token) = rest.split_once(' ').map_or((rest, None), |(who, token)| (who, Some(token)));
@@ -453,7 +453,11 @@ impl Names {
 /// Somebody with a name and an address.
 pub(crate) fn named(name: &str, address: u64) -> Arc<Principal> {
     let grants = ["READ **", "WRITE **"].map(|g| Grant::parse(g).unwrap()).to_vec();
-    Arc::new(Principal { name: Some(name.into()), address: Some(PrincipalId(THEIRS + address)), grants })
+    Arc::new(Principal {
+        name: Some(name.into()),
+        address: Some(PrincipalId(THEIRS + address)),
+        grants: grants.into(),
+    })
 }
 
 impl Authority for Names {
