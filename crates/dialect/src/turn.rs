@@ -117,6 +117,9 @@ pub enum Command {
         /// From where.
         channel: Span,
     },
+    /// What the peer showed to its dialect is wrong. It costs what a publish does, so that nobody guesses faster, and is
+    /// refused in any case: as `TooFast` where there is nothing left to spend, so that a right guess looks no other.
+    Misproved,
     /// Ask whether the principal has joined a channel, with whichever session of its, and all of these have.
     Check {
         /// Where.
@@ -359,6 +362,11 @@ impl Turn {
     pub fn withdraw(&mut self, ticket: Ticket, channel: &str) {
         let channel = self.word(channel);
         self.command(Some(ticket), Command::Withdraw { channel });
+    }
+
+    /// Has the peer pay for a wrong proof, and be refused.
+    pub fn misproved(&mut self, ticket: Ticket) {
+        self.command(Some(ticket), Command::Misproved);
     }
 
     /// Asks whether the principal, and all of `who`, have joined `channel`.

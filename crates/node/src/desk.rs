@@ -151,6 +151,8 @@ impl Desk {
             Command::ActAs { who, token } => self.prove(caller, ticket, who, token.map(|t| words.text(t))),
             Command::Retire => return self.retire(caller, ticket),
             Command::Withdraw { channel } => return self.withdraw(caller, ticket, channel, words),
+            Command::Misproved if self.spend(caller) => Err(Refusal::BadToken),
+            Command::Misproved => Err(Refusal::TooFast),
             Command::Check { channel, who } => self.check(caller, ticket, words.text(channel), &who),
             Command::OpenHook { plan } => return self.open_hook(caller, ticket, &plan),
             // The carrier starts sessions; it does not pass this on.

@@ -82,6 +82,7 @@ impl Stage {
                 | Command::Retire
                 | Command::Withdraw { .. }
                 | Command::Check { .. }
+                | Command::Misproved
                 | Command::OpenHook { .. } => "?".to_owned(),
             },
             other => format!("{other:?}"),

@@ -165,11 +165,11 @@ impl Device {
     }
 
     fn register(&mut self, secret: &[u8], asked: Asked, idle: Duration, turn: &mut Turn) -> Outcome {
-        if !self.shared.admits(secret) {
-            turn.binary(device::failed);
-            return Outcome::Done;
-        }
         self.asked = asked;
+        if !self.shared.admits(secret) {
+            turn.misproved(Errand::Who.ticket());
+            return Outcome::Waits;
+        }
         turn.enrol(Errand::Who.ticket(), SENDER, self.shared.rules.grants.clone(), idle);
         Outcome::Waits
     }

@@ -9,7 +9,7 @@ use super::stream::Streaming;
 use super::{JSON, Rules, answer, fail, respond};
 use crate::map::{self, Doing};
 use crate::settings::SENDER;
-use crate::wire::http::{self, Ask, BAD_SECRET, Problem, Sender, Style, Wish};
+use crate::wire::http::{self, Ask, Problem, Sender, Style, Wish};
 use dialect::{ChannelCount, Conversation, Event, Frame, Request, Response, Turn};
 use model::{CloseReason, Delivery, Draft, PrincipalId, Refusal, Ticket, Time};
 use std::sync::Arc;
@@ -143,10 +143,10 @@ impl Talk {
         let right = shown
             .zip(secret)
             .is_some_and(|(shown, secret)| bool::from(shown.as_bytes().ct_eq(secret.reveal().as_bytes())));
-        if !right {
-            return self.fail(&Problem::new(401, BAD_SECRET), turn);
-        }
         self.state = State::Registering;
+        if !right {
+            return turn.misproved(ENTER);
+        }
         turn.enrol(ENTER, SENDER, self.rules.grants.clone(), self.rules.settings.idle());
     }
 
