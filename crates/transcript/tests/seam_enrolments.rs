@@ -346,6 +346,20 @@ fn a_session_changes_whom_it_acts_for_while_it_has_joined_nothing() {
 }
 
 #[test]
+fn whom_a_session_has_acted_for_before_is_idle() {
+    for shards in HOUSES {
+        let mut stage = Stage::build(plan(shards));
+        let (_, mut ways) = family(&mut stage, 0);
+        let mut other = puppet(&mut stage, "auth");
+        let next = enrol(&mut stage, &mut other, 600_000);
+        assert!(ask(&mut stage, &mut ways[0], &next.with_token()).starts_with("hello"));
+        assert_eq!(enrolments(&stage), 2);
+        stage.pass(Duration::from_secs(80));
+        assert_eq!(enrolments(&stage), 1, "no session acts for the first any more");
+    }
+}
+
+#[test]
 fn limits_of_enrolments_and_of_their_sessions_are_met() {
     for shards in HOUSES {
         let mut plan = plan(shards);
