@@ -1,15 +1,14 @@
 //! What all devices of a server share: how they are configured, how they hear, and who may knock.
 
-use crate::map::{self, Aliases};
+use crate::map;
 use crate::settings::devices::Devices as Settings;
 use crate::talk::Rules;
 use crate::talk::{tcp::Tcp, udp::Udp};
 use crate::wire::device::{self, COOKIE};
 use crate::wire::seal::Cookies;
 use dialect::{Conversation, Knock, Road, Welcome};
-use model::{Form, Message, Parts};
+use model::Form;
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
 
 /// What all devices of a server share.
 #[derive(Debug)]
@@ -23,7 +22,8 @@ pub(crate) struct Devices {
 impl Devices {
     /// Devices as they are configured. `key`: drawn for this run of the server.
     pub(crate) fn new(rules: Arc<Rules>, key: [u8; 32]) -> Self {
-        let form = form(&rules.aliases);
+        let aliases = Arc::clone(&rules.aliases);
+        let form = map::form("watchtower frames", move |message, parts| map::frame(&aliases, message, parts));
         Self { rules, form, cookies: Cookies::new(key) }
     }
 
@@ -33,13 +33,7 @@ impl Devices {
 
     /// Whether who shows this may register.
     pub(crate) fn admits(&self, shown: &[u8]) -> bool {
-        (shown.is_empty() && self.settings().open == Some(true)) || self.knows(shown)
-    }
-
-    /// Whether this is the secret.
-    pub(crate) fn knows(&self, shown: &[u8]) -> bool {
-        let secret = self.rules.settings.secret.as_ref();
-        secret.is_some_and(|secret| secret.reveal().as_bytes().ct_eq(shown).into())
+        (shown.is_empty() && self.settings().open == Some(true)) || self.rules.knows(shown)
     }
 
     /// A conversation with a device; `None`: devices do not come by this road.
@@ -69,16 +63,6 @@ impl Devices {
         device::cookie(answer, &self.cookies.make(&knock.address, now));
         Welcome::Answer
     }
-}
-
-/// The form in which devices hear. Made once for a server, and kept for the life of the program: a form is known by
-/// where it stands.
-fn form(aliases: &Arc<Aliases>) -> &'static Form {
-    let aliases = Arc::clone(aliases);
-    let encode = Box::leak(Box::new(move |message: &Message, parts: &mut Parts| {
-        map::frame(&aliases, message, parts);
-    }));
-    Box::leak(Box::new(Form { name: "watchtower frames", encode, verbatim: None }))
 }
 
 /// A line to try it in a shell.

@@ -50,14 +50,9 @@ impl Aliases {
 
 /// A message as devices hear it; nothing, where its channel has no number. SPEC [DEV-6].
 pub fn frame(aliases: &Aliases, message: &Message, parts: &mut Parts) {
-    let channel = match &message.channel {
-        None => Some(EVERYBODY),
-        Some(name) => aliases.number(name.as_str()),
-    };
-    let Some(channel) = channel else { return };
-    let sender = message.publisher.address.and_then(|address| u32::try_from(address.0).ok()).unwrap_or(0);
+    let Some(channel) = channel(aliases, message) else { return };
     let mut frame = Vec::new();
-    if device::message(&mut frame, sender, channel, &message.payload.bytes) {
+    if device::message(&mut frame, sender(message), channel, &message.payload.bytes) {
         parts.add(Unit::Binary, |out| out.append(&mut frame));
     }
 }
@@ -68,34 +63,47 @@ fn decimal(text: &str) -> Option<u32> {
     if plain { text.parse().ok() } else { None }
 }
 
+/// The number of the channel that a message is in; `None`: it has none.
+fn channel(aliases: &Aliases, message: &Message) -> Option<u32> {
+    match &message.channel {
+        None => Some(EVERYBODY),
+        Some(name) => aliases.number(name.as_str()),
+    }
+}
+
+/// A form that depends on how the dialect is configured: made once for a server, and kept for the life of the program,
+/// since a form is known by where it stands.
+pub(crate) fn form(
+    name: &'static str,
+    encode: impl Fn(&Message, &mut Parts) + Sync + 'static,
+) -> &'static Form {
+    Box::leak(Box::new(Form { name, encode: Box::leak(Box::new(encode)), verbatim: None }))
+}
+
 /// A message as streams and callbacks show it, for a dialect with these aliases. SPEC [MSG-1].
-///
-/// It is never freed: a server has one such dialect for as long as it runs.
 #[must_use]
-pub fn form(aliases: &Arc<Aliases>) -> &'static Form {
+pub fn lines(aliases: &Arc<Aliases>) -> &'static Form {
     let aliases = Arc::clone(aliases);
-    let encode = move |message: &Message, parts: &mut Parts| {
-        if let Some(object) = object(message, &aliases) {
-            parts.add(Unit::Text, |out| {
-                out.extend_from_slice(&object);
-                out.push(b'\n');
-            });
+    form("watchtower object", move |message, parts| {
+        if let Some(line) = line(message, &aliases) {
+            parts.add(Unit::Text, |out| out.extend_from_slice(&line));
         }
-    };
-    Box::leak(Box::new(Form {
-        name: "watchtower object",
-        encode: Box::leak(Box::new(encode)),
-        verbatim: None,
-    }))
+    })
+}
+
+/// A message as a line of its own: its object, and the end of the line.
+#[must_use]
+pub fn line(message: &Message, aliases: &Aliases) -> Option<Vec<u8>> {
+    let mut line = object(message, aliases)?;
+    line.push(b'\n');
+    Some(line)
 }
 
 /// A message as an object; `None`: its channel has no number. SPEC [MSG-1], [ALL-1].
 #[must_use]
 pub fn object(message: &Message, aliases: &Aliases) -> Option<Vec<u8>> {
-    let (channel, event) = match &message.channel {
-        Some(name) => (aliases.number(name.as_str())?, message.event.as_deref()),
-        None => (EVERYBODY, Some("broadcast")),
-    };
+    let channel = channel(aliases, message)?;
+    let event = if message.channel.is_none() { Some("broadcast") } else { message.event.as_deref() };
     let heard = Heard { channel, sender: sender(message), event };
     let mut out = Vec::new();
     http::heard(heard, |out| json::payload_as_json(&message.payload, out), &mut out);

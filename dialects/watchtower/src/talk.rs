@@ -17,6 +17,7 @@ use crate::wire::http::{Problem, Style};
 use dialect::{Response, Turn};
 use model::{CloseReason, Form, Grant};
 use std::sync::Arc;
+use subtle::ConstantTimeEq;
 
 /// What every conversation knows.
 #[derive(Debug)]
@@ -33,8 +34,14 @@ impl Rules {
     pub(crate) fn new(settings: Settings) -> Self {
         let aliases = Arc::new(Aliases::new(&settings.aliases));
         let grants = settings.grants.iter().flatten().filter_map(|text| Grant::parse(text).ok()).collect();
-        let object = map::form(&aliases);
+        let object = map::lines(&aliases);
         Self { settings, grants, aliases, object }
+    }
+
+    /// Whether this is the secret.
+    pub(crate) fn knows(&self, shown: &[u8]) -> bool {
+        let secret = self.settings.secret.as_ref();
+        secret.is_some_and(|secret| secret.reveal().as_bytes().ct_eq(shown).into())
     }
 }
 

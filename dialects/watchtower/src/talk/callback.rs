@@ -32,11 +32,8 @@ impl Called {
 
     /// A delivery that came by event, posted as the form would have it.
     pub(super) fn tell(&self, delivery: &Delivery, rules: &Rules, turn: &mut Turn) {
-        if let Some(object) = map::object(&delivery.message, &rules.aliases) {
-            turn.post(|out| {
-                out.extend_from_slice(&object);
-                out.push(b'\n');
-            });
+        if let Some(line) = map::line(&delivery.message, &rules.aliases) {
+            turn.post(|out| out.extend_from_slice(&line));
         }
     }
 

@@ -95,7 +95,7 @@ impl Device {
     /// Whether a command itself shows who says it: the right secret, or the token.
     pub(super) fn is_proof(&self, command: &Command<'_>) -> bool {
         match command {
-            Command::RegisterWith { secret } => self.shared.knows(secret),
+            Command::RegisterWith { secret } => self.shared.rules.knows(secret),
             Command::Resume { id, token } => *id == self.id && self.has(token),
             Command::Register
             | Command::Join { .. }

@@ -35,7 +35,7 @@ impl Mailbox {
     /// Says how many are missing, then what was kept.
     pub(super) fn empty(self, turn: &mut Turn) {
         if self.missed > 0 {
-            turn.binary(|out| device::gap(out, u32::try_from(self.missed).unwrap_or(u32::MAX)));
+            turn.binary(|out| device::gap(out, self.missed));
         }
         for frame in self.frames {
             turn.binary(|out| out.extend_from_slice(&frame));

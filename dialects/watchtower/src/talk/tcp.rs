@@ -100,7 +100,7 @@ impl Conversation for Tcp {
         if let Event::Gap { missed } = event {
             // To a device that does not know the extensions there are no words for it.
             if self.device.token().is_some() {
-                turn.binary(|out| device::gap(out, u32::try_from(missed).unwrap_or(u32::MAX)));
+                turn.binary(|out| device::gap(out, missed));
             }
             return;
         }

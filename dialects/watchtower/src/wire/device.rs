@@ -250,10 +250,10 @@ pub fn alive(out: &mut Vec<u8>) {
     out.push(b'K');
 }
 
-/// `G`: so many messages are missing here. An extension.
-pub fn gap(out: &mut Vec<u8>, missed: u32) {
+/// `G`: so many messages are missing here, or more than it can say. An extension.
+pub fn gap(out: &mut Vec<u8>, missed: u64) {
     out.push(b'G');
-    out.extend_from_slice(&missed.to_le_bytes());
+    out.extend_from_slice(&u32::try_from(missed).unwrap_or(u32::MAX).to_le_bytes());
 }
 
 /// `C`: the cookie that proves an address. An extension.
