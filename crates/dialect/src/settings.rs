@@ -83,7 +83,34 @@ pub enum Kind {
     Tables(&'static Section),
 }
 
+/// What there is below a key.
+#[derive(Clone, Copy, Debug)]
+pub enum Below {
+    /// Nothing: it holds a value.
+    Nothing,
+    /// A section.
+    One(&'static Section),
+    /// A section for each member of a list.
+    Each(&'static Section),
+}
+
 impl Kind {
+    /// What there is below a key of this kind.
+    #[must_use]
+    pub fn below(self) -> Below {
+        match self {
+            Self::Table(section) => Below::One(section),
+            Self::Tables(section) => Below::Each(section),
+            Self::Flag
+            | Self::Integer { .. }
+            | Self::Text
+            | Self::Secret
+            | Self::Words(_)
+            | Self::Texts
+            | Self::Numbers => Below::Nothing,
+        }
+    }
+
     /// What it takes, in words: follows "expected".
     #[must_use]
     pub fn words(self) -> String {

@@ -114,6 +114,13 @@ impl Grant {
     }
 }
 
+/// As configuration writes it.
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.right.word(), self.pattern)
+    }
+}
+
 /// The address of a principal, for messages to named receivers. Unique on a node, never 0.
 ///
 /// Those below 2³² are the node's own, for the principals that it enrols; an authority gives larger ones.

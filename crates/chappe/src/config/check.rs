@@ -59,7 +59,7 @@ fn summary(settings: &Settings) -> String {
     let grants = |grants: &[model::Grant]| match grants {
         [] => "nothing".to_owned(),
         _ => {
-            let all: Vec<_> = grants.iter().map(|g| format!("{} {}", g.right.word(), g.pattern)).collect();
+            let all: Vec<_> = grants.iter().map(ToString::to_string).collect();
             all.join(", ")
         }
     };

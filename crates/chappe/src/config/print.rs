@@ -2,7 +2,7 @@
 //! value comes from.
 
 use super::toml_text::inline;
-use dialect::settings::{Describe, Key, Kind, Section, Setting, Value};
+use dialect::settings::{Below, Describe, Key, Kind, Section, Setting, Value};
 use server::Settings;
 use server::config::{Config, Origins};
 use std::fmt::Write;
@@ -31,14 +31,14 @@ impl Printer<'_> {
             let below = join(path, key.name);
             // Headers have no numbers.
             let name = join(header, key.name);
-            match (key.kind, value) {
-                (Kind::Table(inner), Value::Table(values)) => {
+            match (key.kind.below(), value) {
+                (Below::One(inner), Value::Table(values)) => {
                     if inner.keys.iter().any(|k| !matches!(k.kind, Kind::Table(_) | Kind::Tables(_))) {
                         self.write(&format!("\n[{name}]\n"));
                     }
                     self.section(inner, values, &below, &name);
                 }
-                (Kind::Tables(inner), Value::Tables(members)) if !members.is_empty() => {
+                (Below::Each(inner), Value::Tables(members)) if !members.is_empty() => {
                     for (number, member) in members.iter().enumerate() {
                         self.write(&format!("\n[[{name}]]\n"));
                         if let Value::Table(values) = member {
@@ -46,18 +46,9 @@ impl Printer<'_> {
                         }
                     }
                 }
-                (Kind::Table(_), _) => self.write(&format!("\n# [{name}]: not set\n")),
-                (Kind::Tables(_), _) => self.write(&format!("\n# [[{name}]]: none\n")),
-                (
-                    Kind::Flag
-                    | Kind::Integer { .. }
-                    | Kind::Text
-                    | Kind::Secret
-                    | Kind::Words(_)
-                    | Kind::Texts
-                    | Kind::Numbers,
-                    _,
-                ) => {}
+                (Below::One(_), _) => self.write(&format!("\n# [{name}]: not set\n")),
+                (Below::Each(_), _) => self.write(&format!("\n# [[{name}]]: none\n")),
+                (Below::Nothing, _) => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `chappe config doc`: the reference of all keys, as the tables of `docs/configuration.md`.
 
 use super::toml_text::inline;
-use dialect::settings::{Describe, Key, Kind, Section, Setting, Unit, Value};
+use dialect::settings::{Below, Describe, Key, Kind, Section, Setting, Unit, Value};
 use server::Settings;
 use server::config::{Config, Listener};
 use std::fmt::Write;
@@ -39,25 +39,19 @@ fn section(out: &mut String, about: &Section, path: &str, title: &str, postures:
     }
     for key in about.keys {
         let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
-        match key.kind {
-            Kind::Table(inner) => {
+        match key.kind.below() {
+            Below::One(inner) => {
                 let postures = postures.map(|values| member(values, key.name));
                 section(out, inner, &path, &format!("`[{path}]`"), postures);
             }
-            Kind::Tables(inner) => section(out, inner, &path, &format!("`[[{path}]]`"), [&Value::Absent; 2]),
-            Kind::Flag
-            | Kind::Integer { .. }
-            | Kind::Text
-            | Kind::Secret
-            | Kind::Words(_)
-            | Kind::Texts
-            | Kind::Numbers => {}
+            Below::Each(inner) => section(out, inner, &path, &format!("`[[{path}]]`"), [&Value::Absent; 2]),
+            Below::Nothing => {}
         }
     }
 }
 
 fn is_section(key: &Key) -> bool {
-    matches!(key.kind, Kind::Table(_) | Kind::Tables(_))
+    !matches!(key.kind.below(), Below::Nothing)
 }
 
 fn member<'a>(values: &'a Value, name: &str) -> &'a Value {

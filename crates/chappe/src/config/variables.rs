@@ -2,7 +2,7 @@
 
 use super::reference::sentence;
 use super::toml_text::inline;
-use dialect::settings::{Describe, Key, Kind, Section, Setting, Value};
+use dialect::settings::{Below, Describe, Key, Section, Setting, Value};
 use server::Settings;
 use server::config::{Config, Origin, Origins, variable};
 use std::fmt::Write;
@@ -29,29 +29,20 @@ impl Lister<'_> {
     fn section(&mut self, about: &Section, values: &[(&str, Value)], path: &str) {
         for (key, (_, value)) in about.keys.iter().zip(values) {
             let below = format!("{path}{}", key.name);
-            match (key.kind, value) {
-                (Kind::Table(inner), Value::Table(values)) => {
+            match (key.kind.below(), value) {
+                (Below::One(inner), Value::Table(values)) => {
                     self.section(inner, values, &format!("{below}."));
                 }
-                (Kind::Table(inner), _) => self.unset(inner, &format!("{below}.")),
-                (Kind::Tables(inner), Value::Tables(members)) if !members.is_empty() => {
+                (Below::One(inner), _) => self.unset(inner, &format!("{below}.")),
+                (Below::Each(inner), Value::Tables(members)) if !members.is_empty() => {
                     for (number, member) in members.iter().enumerate() {
                         if let Value::Table(values) = member {
                             self.section(inner, values, &format!("{below}.{number}."));
                         }
                     }
                 }
-                (Kind::Tables(inner), _) => self.unset(inner, &format!("{below}.0.")),
-                (
-                    Kind::Flag
-                    | Kind::Integer { .. }
-                    | Kind::Text
-                    | Kind::Secret
-                    | Kind::Words(_)
-                    | Kind::Texts
-                    | Kind::Numbers,
-                    _,
-                ) => self.line(key, &below, value),
+                (Below::Each(inner), _) => self.unset(inner, &format!("{below}.0.")),
+                (Below::Nothing, _) => self.line(key, &below, value),
             }
         }
     }
@@ -60,18 +51,10 @@ impl Lister<'_> {
     fn unset(&mut self, about: &Section, path: &str) {
         for key in about.keys {
             let below = format!("{path}{}", key.name);
-            match key.kind {
-                Kind::Table(inner) => self.unset(inner, &format!("{below}.")),
-                Kind::Tables(inner) => self.unset(inner, &format!("{below}.0.")),
-                Kind::Flag
-                | Kind::Integer { .. }
-                | Kind::Text
-                | Kind::Secret
-                | Kind::Words(_)
-                | Kind::Texts
-                | Kind::Numbers => {
-                    self.line(key, &below, &Value::Absent);
-                }
+            match key.kind.below() {
+                Below::One(inner) => self.unset(inner, &format!("{below}.")),
+                Below::Each(inner) => self.unset(inner, &format!("{below}.0.")),
+                Below::Nothing => self.line(key, &below, &Value::Absent),
             }
         }
     }

@@ -3,7 +3,7 @@
 //! A path has its levels joined by dots, a member of a list by its number: `auth.token.0.name`.
 
 use crate::config::Config;
-use dialect::settings::{Describe, Key, Kind, Section};
+use dialect::settings::{Below, Describe, Key, Section};
 
 /// A key that holds a value, not a section.
 #[derive(Clone, Debug)]
@@ -27,18 +27,10 @@ pub fn leaves() -> Vec<Leaf> {
 fn collect(section: &Section, path: &str, listed: bool, all: &mut Vec<Leaf>) {
     for key in section.keys {
         let path = join(path, key.name);
-        match key.kind {
-            Kind::Table(inner) => collect(inner, &path, listed, all),
-            Kind::Tables(inner) => collect(inner, &path, true, all),
-            Kind::Flag
-            | Kind::Integer { .. }
-            | Kind::Text
-            | Kind::Secret
-            | Kind::Words(_)
-            | Kind::Texts
-            | Kind::Numbers => {
-                all.push(Leaf { path, key, listed });
-            }
+        match key.kind.below() {
+            Below::One(inner) => collect(inner, &path, listed, all),
+            Below::Each(inner) => collect(inner, &path, true, all),
+            Below::Nothing => all.push(Leaf { path, key, listed }),
         }
     }
 }
@@ -66,15 +58,9 @@ pub fn key(path: &str) -> Option<&'static Key> {
     let mut found = None;
     for level in path.split('.').filter(|level| !is_number(level)) {
         let key = section?.keys.iter().find(|k| k.name == level)?;
-        section = match key.kind {
-            Kind::Table(inner) | Kind::Tables(inner) => Some(inner),
-            Kind::Flag
-            | Kind::Integer { .. }
-            | Kind::Text
-            | Kind::Secret
-            | Kind::Words(_)
-            | Kind::Texts
-            | Kind::Numbers => None,
+        section = match key.kind.below() {
+            Below::One(inner) | Below::Each(inner) => Some(inner),
+            Below::Nothing => None,
         };
         found = Some(key);
     }

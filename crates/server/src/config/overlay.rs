@@ -5,7 +5,7 @@ use super::problem::{Problem, Problems};
 use super::read::{PREFIX, Place, Plain};
 use super::{keys, near};
 use crate::config::Config;
-use dialect::settings::{Describe, Key, Kind};
+use dialect::settings::{Below, Describe, Key, Kind};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
@@ -148,15 +148,9 @@ fn unknown(names: &[&str]) -> (String, String) {
             let advice = near::advice(name, section, &keys::join(&outer, name));
             return (format!("unknown key `{name}`"), advice);
         };
-        section = match key.kind {
-            Kind::Table(inner) | Kind::Tables(inner) => inner,
-            Kind::Flag
-            | Kind::Integer { .. }
-            | Kind::Text
-            | Kind::Secret
-            | Kind::Words(_)
-            | Kind::Texts
-            | Kind::Numbers => {
+        section = match key.kind.below() {
+            Below::One(inner) | Below::Each(inner) => inner,
+            Below::Nothing => {
                 let levels = names.get(..=depth).unwrap_or_default().join(".");
                 return ("there is nothing below it".to_owned(), format!("set {}", variable(&levels)));
             }

@@ -61,20 +61,29 @@ fn zeros(limits: &Limits, problems: &mut Problems) {
         ("ping_interval", limits.ping_interval.is_zero()),
         ("stall_timeout", limits.stall_timeout.is_zero()),
     ];
+    of_use("limits", &zeros, problems);
+}
+
+/// Says which of a section's keys are 0, and must not be.
+pub(super) fn of_use(section: &str, zeros: &[(&str, bool)], problems: &mut Problems) {
     for (key, _) in zeros.iter().filter(|(_, zero)| *zero) {
         let fix = "make it at least 1, or leave it out";
-        problems.push(Problem::new(format!("limits.{key}"), "0 would serve nobody", fix));
+        problems.push(Problem::new(format!("{section}.{key}"), "0 would serve nobody", fix));
+    }
+}
+
+/// Two messages must fit into whatever is kept under this key.
+pub(super) fn two_messages(key: &str, bytes: usize, message: usize, problems: &mut Problems) {
+    if bytes / 2 < message {
+        let what = format!("{bytes} is less than two messages of {message}");
+        let fix = format!("make it at least {}", message.saturating_mul(2));
+        problems.push(Problem::new(key, what, fix).about(&["limits.message_bytes"]));
     }
 }
 
 fn sizes(limits: &Limits, problems: &mut Problems) {
     let Limits { message_bytes, pending_bytes, memory_budget, .. } = *limits;
-    if pending_bytes / 2 < message_bytes {
-        let what = format!("{pending_bytes} is less than two messages of {message_bytes}");
-        let fix = format!("make it at least {}", message_bytes.saturating_mul(2));
-        let problem = Problem::new("limits.pending_bytes", what, fix);
-        problems.push(problem.about(&["limits.message_bytes"]));
-    }
+    two_messages("limits.pending_bytes", pending_bytes, message_bytes, problems);
     if memory_budget < pending_bytes {
         let what = format!("{memory_budget} is less than one slow reader may take, {pending_bytes}");
         let fix = format!("make it at least {pending_bytes}");

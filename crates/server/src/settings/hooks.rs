@@ -1,6 +1,6 @@
 //! What callbacks may do: the posture's default, the bounds, whom they may lead to, what signs them.
 
-use super::{Posture, Problem, Problems, who};
+use super::{Posture, Problem, Problems, bounds, who};
 use crate::config;
 use model::{Limits, Network};
 use node::hooks::{Guard, HookSettings, QueueRules, Signer, trust};
@@ -39,7 +39,7 @@ pub(super) fn hooks(
         memory: written.memory.unwrap_or(d.memory),
         tls: d.tls,
     };
-    bounds(&settings, limits, problems);
+    check(&settings, limits, problems);
     Some(settings)
 }
 
@@ -103,7 +103,7 @@ fn signer(written: &config::Hooks, problems: &mut Problems) -> Option<Signer> {
     Signer::new(&secret).map_err(|what| problems.push(wrong(what))).ok()
 }
 
-fn bounds(settings: &HookSettings, limits: &Limits, problems: &mut Problems) {
+fn check(settings: &HookSettings, limits: &Limits, problems: &mut Problems) {
     let zeros = [
         ("timeout", settings.timeout.is_zero()),
         ("max_age", settings.queue.max_age.is_zero()),
@@ -113,16 +113,9 @@ fn bounds(settings: &HookSettings, limits: &Limits, problems: &mut Problems) {
         ("queue_messages", settings.queue.messages == 0),
         ("concurrency", settings.concurrency == 0),
     ];
-    for (key, _) in zeros.iter().filter(|(_, zero)| *zero) {
-        let fix = "make it at least 1, or leave it out";
-        problems.push(Problem::new(format!("hooks.{key}"), "0 would serve nobody", fix));
-    }
-    let (queue, message) = (settings.queue.bytes, limits.message_bytes);
-    if queue / 2 < message {
-        let what = format!("{queue} is less than two messages of {message}");
-        let fix = format!("make it at least {}", message.saturating_mul(2));
-        problems.push(Problem::new("hooks.queue_bytes", what, fix).about(&["limits.message_bytes"]));
-    }
+    bounds::of_use("hooks", &zeros, problems);
+    let queue = settings.queue.bytes;
+    bounds::two_messages("hooks.queue_bytes", queue, limits.message_bytes, problems);
     if settings.memory < queue {
         let what = format!("{} is less than one callback may take, {queue}", settings.memory);
         let fix = format!("make it at least {queue}");

@@ -38,9 +38,7 @@ pub(super) fn watchtower(
     // Who opens his devices to others has said that anybody may register as one.
     let configured = secret.is_some() || open;
     let everything = || Some(["READ **", "WRITE **"].map(String::from).to_vec());
-    let as_nobody = || {
-        anonymous.map(|grants| grants.iter().map(|g| format!("{} {}", g.right.word(), g.pattern)).collect())
-    };
+    let as_nobody = || anonymous.map(|grants| grants.iter().map(ToString::to_string).collect());
     if let Some(grants) = &written.grants {
         who::grants(grants, "dialect.watchtower", problems);
     }
