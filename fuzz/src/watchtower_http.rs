@@ -50,20 +50,18 @@ pub(crate) fn check(input: &[u8]) {
     match http::ask(&request, MAX) {
         Err(problem) => refused(&problem, style),
         Ok(Ask::Register(_)) => assert_eq!(request.path, "/register"),
-        Ok(Ask::AsSender(sender, wish)) => {
-            assert_ne!(sender.id, 0);
-            match wish {
-                Wish::List | Wish::Unregister => {}
-                Wish::Listen(channels) | Wish::Leave(channels) | Wish::BeCalled { channels, .. } => {
-                    numbered(&channels);
-                }
-                Wish::Broadcast(channels, speech) => said(&channels, speech),
-                Wish::Send(channels, receivers, speech) => {
-                    numbered(&receivers);
-                    said(&channels, speech);
-                }
+        Ok(Ask::AsSender(_, wish)) => match wish {
+            Wish::List | Wish::Unregister => {}
+            Wish::Listen(channels) | Wish::Leave(channels) | Wish::BeCalled { channels, .. } => {
+                numbered(&channels);
             }
-        }
+            Wish::Broadcast(channels, speech) => said(&channels, speech),
+            Wish::Send(channels, receivers, speech) => {
+                let receivers: Vec<u32> = receivers.iter().filter_map(|r| r.enrolment()).collect();
+                numbered(&receivers);
+                said(&channels, speech);
+            }
+        },
     }
 }
 
@@ -111,7 +109,7 @@ fn said(channels: &[u32], speech: Speech) {
             event: event.clone(),
             payload: payload.clone(),
             verbatim: None,
-            publisher: Publisher { session, name: None, address: Some(PrincipalId(72)) },
+            publisher: Publisher { session, name: None, address: PrincipalId::new(72) },
             position: Position::default(),
             recoverable: false,
             time_ms: 0,

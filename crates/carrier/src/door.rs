@@ -35,7 +35,6 @@ pub(crate) struct HandedOver<S> {
     pub(crate) port: u16,
     pub(crate) asking: crate::link::Asking,
     pub(crate) request: OwnedRequest,
-    pub(crate) unread: Vec<u8>,
     /// What earlier requests were answered with and the peer has not taken yet.
     pub(crate) owed: Vec<u8>,
     pub(crate) to: SessionId,

@@ -6,9 +6,10 @@ use crate::arena::Stretch;
 use crate::http1;
 use crate::strangers::Stranger;
 use crate::websocket;
+use crate::wheel::Alarm;
 use hub::Allowance;
 use model::{Time, Unit};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 /// Stands for no slot.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -49,8 +50,13 @@ pub(crate) enum Speech {
     WebSocket(websocket::Decoder),
     /// A TCP protocol of a dialect's own.
     Raw,
-    /// Datagrams to one address.
-    Datagrams(SocketAddr),
+    /// Datagrams to one address: the peer's, with this port, and with this scope if there are several of its network.
+    Datagrams {
+        /// The peer's port.
+        to: u16,
+        /// RFC 4007: which of the networks that a link-local address may be in.
+        scope: u32,
+    },
     /// Nothing any more: what is owed goes out, then it ends.
     Closing,
 }
@@ -89,9 +95,11 @@ pub(crate) enum Awaited {
     Reader,
 }
 
-/// What few links have: a proxy in front, a stranger at the other end, pings to answer.
+/// What few links have: a proxy in front, a stranger at the other end, pings to answer, something to be read later.
 #[derive(Debug, Default)]
 pub(crate) struct Extras {
+    /// Read, but not looked at while reading is paused.
+    pub(crate) unread: Vec<u8>,
     /// Whom a proxy that is believed speaks for, with the present request.
     pub(crate) behind: Option<IpAddr>,
     /// Its place among the strangers, until somebody has been authenticated on it.
@@ -107,8 +115,6 @@ pub(crate) struct Link {
     pub(crate) speech: Speech,
     pub(crate) pause: Pause,
     pub(crate) asking: Option<Box<Asking>>,
-    /// Read, but not looked at while reading is paused.
-    pub(crate) unread: Vec<u8>,
     pub(crate) port: u16,
     /// Who is at the other end: the proxy, if one is.
     pub(crate) peer: IpAddr,
@@ -118,8 +124,8 @@ pub(crate) struct Link {
     pub(crate) fresh: bool,
     /// When the next thing must have happened. What that is depends on the speech.
     pub(crate) deadline: Time,
-    /// The time for which the wheel has this link's timer; others that it may have are stale.
-    pub(crate) timer: Option<Time>,
+    /// Its timer.
+    pub(crate) alarm: Alarm,
     /// Something was heard since the last look.
     pub(crate) heard: bool,
     /// Something of what waited for a slow reader has been taken since the last look.
@@ -144,13 +150,12 @@ impl Link {
             speech,
             pause: Pause::default(),
             asking: None,
-            unread: Vec::new(),
             port,
             peer,
             extras: None,
             fresh: true,
             deadline: Time::default(),
-            timer: None,
+            alarm: Alarm::default(),
             heard: false,
             moved: false,
             unanswered: 0,
@@ -173,9 +178,40 @@ impl Link {
 
     /// Notes its peer's place among the strangers; `None`: he is none.
     pub(crate) fn set_stranger(&mut self, stranger: Option<Stranger>) {
-        if stranger.is_some() || self.extras.is_some() {
+        if stranger.is_some() {
             self.extras().stranger = stranger;
+        } else if let Some(extras) = self.extras.as_mut() {
+            extras.stranger = None;
+            if extras.behind.is_none() && extras.unread.is_empty() && extras.pings.is_new() {
+                self.extras = None;
+            }
         }
+    }
+
+    /// Whether something has been read and not been looked at.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.extras.as_ref().is_some_and(|e| !e.unread.is_empty())
+    }
+
+    /// Takes what has been read and not been looked at.
+    pub(crate) fn take_unread(&mut self) -> Vec<u8> {
+        self.extras.as_mut().map(|e| std::mem::take(&mut e.unread)).unwrap_or_default()
+    }
+
+    /// Keeps what has been read until it can be looked at.
+    pub(crate) fn keep_unread(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.extras().unread.extend_from_slice(bytes);
+        }
+    }
+
+    /// Where its datagrams go, if it has such.
+    pub(crate) fn datagrams_to(&self) -> Option<SocketAddr> {
+        let Speech::Datagrams { to, scope } = self.speech else { return None };
+        Some(match self.peer {
+            IpAddr::V4(ip) => (ip, to).into(),
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, to, 0, scope).into(),
+        })
     }
 
     /// A compressed message that is inflated in slices; nothing else is read meanwhile.
@@ -196,8 +232,8 @@ mod tests {
     /// An idle connection costs what these say, and its buckets elsewhere: what few need belongs in a box.
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Link>() <= 136, "{}", size_of::<Link>());
+        assert!(size_of::<Link>() <= 96, "{}", size_of::<Link>());
         assert!(size_of::<Hot<Box<u8>>>() <= 24, "{}", size_of::<Hot<Box<u8>>>());
-        assert!(size_of::<Session>() <= 120, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 88, "{}", size_of::<Session>());
     }
 }

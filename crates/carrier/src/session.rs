@@ -2,10 +2,12 @@
 
 use crate::link::NONE;
 use crate::strangers::Budget;
+use crate::wheel::Alarm;
 use dialect::{Conversation, Turn};
 use hub::{Allowance, Lane};
 use model::{Principal, SessionId, Ticket, Time};
 use node::{Hook, VHost};
+use slab::Slab;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -24,8 +26,18 @@ pub(crate) struct Waits {
     pub(crate) budget: Option<Budget>,
 }
 
+/// What few sessions have.
+#[derive(Default)]
+pub(crate) struct Ties {
+    /// Links besides the newest, oldest first.
+    links: Vec<u32>,
+    /// Where it posts.
+    pub(crate) hook: Option<Hook>,
+}
+
+/// There are very many, and most are idle: what few need belongs in a box.
 pub(crate) struct Session {
-    pub(crate) id: SessionId,
+    pub(crate) generation: u32,
     /// Away while it runs, and when it has panicked.
     pub(crate) conversation: Option<Box<dyn Conversation>>,
     pub(crate) vhost: Arc<VHost>,
@@ -33,37 +45,42 @@ pub(crate) struct Session {
     pub(crate) allowance: Allowance,
     /// The newest link.
     pub(crate) link: u32,
-    /// Its other links. Most sessions have none.
-    pub(crate) other_links: Box<[u32]>,
     /// How it hears, once it does.
     pub(crate) hearing: Option<Lane>,
     /// What it waits for; most sessions wait for nothing.
     pub(crate) waits: Option<Box<Waits>>,
-    /// Where it posts; most sessions post nowhere.
-    pub(crate) hook: Option<Hook>,
+    /// Its other links, and where it posts; most sessions have neither.
+    pub(crate) ties: Option<Box<Ties>>,
     /// The link that deliveries in a form are written to.
     pub(crate) hearing_on: u32,
-    /// The time for which the wheel has its timer.
-    pub(crate) timer: Option<Time>,
+    /// Its timer.
+    pub(crate) alarm: Alarm,
     pub(crate) outlives: bool,
     pub(crate) dialect: u8,
 }
 
+/// The sessions of a shard, with their ids.
+pub(crate) fn identified(
+    sessions: &Slab<Session>,
+    shard: u16,
+) -> impl Iterator<Item = (SessionId, &Session)> {
+    sessions.iter().filter_map(move |(slot, s)| Some((s.id(shard, u32::try_from(slot).ok()?), s)))
+}
+
 impl Session {
-    pub(crate) fn new(id: SessionId, vhost: Arc<VHost>, dialect: u8) -> Self {
+    pub(crate) fn new(generation: u32, vhost: Arc<VHost>, dialect: u8) -> Self {
         Self {
-            id,
+            generation,
             conversation: None,
             vhost,
             principal: None,
             allowance: Allowance::default(),
             link: NONE,
-            other_links: Box::default(),
             hearing: None,
             waits: None,
-            hook: None,
+            ties: None,
             hearing_on: NONE,
-            timer: None,
+            alarm: Alarm::default(),
             outlives: false,
             dialect,
         }
@@ -71,27 +88,48 @@ impl Session {
 
     pub(crate) fn links(&self) -> impl Iterator<Item = u32> {
         let newest = (self.link != NONE).then_some(self.link);
-        newest.into_iter().chain(self.other_links.iter().copied())
+        newest.into_iter().chain(self.ties.iter().flat_map(|t| t.links.iter().copied()))
     }
 
     /// Forgets a link; the one before it becomes the newest.
     pub(crate) fn drop_link(&mut self, link: u32) {
-        let mut others = std::mem::take(&mut self.other_links).into_vec();
+        let ties = self.ties.as_mut();
         if self.link == link {
-            self.link = others.pop().unwrap_or(NONE);
-        } else {
-            others.retain(|l| *l != link);
+            self.link = ties.and_then(|t| t.links.pop()).unwrap_or(NONE);
+        } else if let Some(ties) = ties {
+            ties.links.retain(|l| *l != link);
         }
-        self.other_links = others.into();
+        self.untie();
     }
 
     pub(crate) fn add_link(&mut self, link: u32) {
         if self.link != NONE {
-            let mut others = std::mem::take(&mut self.other_links).into_vec();
-            others.push(self.link);
-            self.other_links = others.into();
+            self.ties.get_or_insert_default().links.push(self.link);
         }
         self.link = link;
+    }
+
+    /// Where it posts.
+    pub(crate) fn hook(&self) -> Option<&Hook> {
+        self.ties.as_ref()?.hook.as_ref()
+    }
+
+    /// From now on it posts there, or nowhere.
+    pub(crate) fn set_hook(&mut self, hook: Option<Hook>) {
+        self.ties.get_or_insert_default().hook = hook;
+        self.untie();
+    }
+
+    /// Gives the memory back when it has nothing of what few have.
+    fn untie(&mut self) {
+        if self.ties.as_ref().is_some_and(|t| t.links.is_empty() && t.hook.is_none()) {
+            self.ties = None;
+        }
+    }
+
+    /// Its id; it stands there, in that shard.
+    pub(crate) fn id(&self, shard: u16, slot: u32) -> SessionId {
+        SessionId { shard, slot, generation: self.generation }
     }
 
     /// Whether nothing may be read from its links now.

@@ -38,12 +38,12 @@ use crate::ledger::Ledger;
 use crate::link::{Link, Speech};
 use crate::net::{Net, Ready};
 use crate::rules::{Rulebook, Rules};
-use crate::session::Session;
+use crate::session::{Session, identified};
 use crate::strangers::Strangers;
 use crate::websocket::{Deflater, Inflater};
 use crate::wheel::{Timer, Wheel};
 use dialect::{Dialect, Turn};
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use hub::{Allowance, Lane};
 use inflate::{Long, Share};
 use model::{CloseReason, Form, Framing, Limits, LinkId, Network, Now, SessionId, Time};
@@ -52,7 +52,6 @@ use outgoing::Outgoing;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -170,8 +169,9 @@ pub struct Shard<N: Net> {
     /// When windows were last swept.
     swept: Time,
     due: Vec<Timer>,
-    /// Links of datagram peers, by port and address.
-    addresses: HashMap<(u16, SocketAddr), u32>,
+    /// Links of datagram peers, by port and address, which the links know.
+    addresses: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     /// Ports that may have more waiting than was taken, and since when, if the system refused.
     open_ports: Vec<u16>,
     /// Until when nobody is accepted, because the system had no descriptors left.
@@ -282,7 +282,8 @@ impl<N: Net> Shard<N> {
             wheel: Wheel::new(now.time),
             swept: now.time,
             due: Vec::new(),
-            addresses: HashMap::default(),
+            addresses: HashTable::default(),
+            hasher: DefaultHashBuilder::default(),
             open_ports: Vec::new(),
             accept_again: None,
             accepting: Allowance::default(),
@@ -473,7 +474,8 @@ impl<N: Net> Shard<N> {
         self.limits = Arc::new(self.rules.limits.clone());
         self.desk.limits = Arc::clone(&self.limits);
         let falls = |s: &Session| s.principal.as_ref().is_some_and(|p| !self.stands(p));
-        let fallen: Vec<_> = self.sessions.iter().filter(|(_, s)| falls(s)).map(|(_, s)| s.id).collect();
+        let all = identified(&self.sessions, self.desk.shard);
+        let fallen: Vec<_> = all.filter(|(_, s)| falls(s)).map(|(id, _)| id).collect();
         for id in fallen {
             if self.session(id).is_some() {
                 self.end_session(id.slot, CloseReason::Unauthorized, None);

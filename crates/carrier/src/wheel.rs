@@ -18,8 +18,44 @@ pub(crate) enum Timer {
     Session(u32, u32),
 }
 
+/// The time for which the wheel has somebody's timer, if it has one; others of his that it may have are stale.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alarm(Time);
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Self::OFF
+    }
+}
+
+impl Alarm {
+    /// No timer is set.
+    const OFF: Self = Self(Time(u64::MAX));
+
+    /// Asks for a timer. `true`: the wheel must be told; `false`: it has one that goes off before.
+    pub(crate) fn set(&mut self, at: Time) -> bool {
+        let earlier = at < self.0;
+        if earlier {
+            self.0 = at;
+        }
+        earlier
+    }
+
+    /// A timer fires. `true`: it is the one that was asked for last, and there is none any more; `false`: it is stale.
+    pub(crate) fn goes_off(&mut self, now: Time) -> bool {
+        let due = self.0 <= now;
+        if due {
+            *self = Self::OFF;
+        }
+        due
+    }
+}
+
+/// A timer and the tick it fires at, without its upper half: nobody waits for two years.
+type Entry = (u32, Timer);
+
 pub(crate) struct Wheel {
-    slots: Vec<Vec<(Time, Timer)>>,
+    slots: Vec<Vec<Entry>>,
     /// One bit a slot that is not empty.
     filled: [u64; SLOTS / 64],
     /// The slot that fires next, counted from the beginning of time.
@@ -33,9 +69,12 @@ impl Wheel {
 
     /// Fires at `at`, or a little later. Never in the turn in which it is set.
     pub(crate) fn set(&mut self, at: Time, timer: Timer) {
-        let tick = (at.0 / GRAIN + 1).clamp(self.next + 1, self.next + SLOTS as u64 - 1);
-        let slot = Self::slot(tick);
-        self.slots[slot].push((at, timer));
+        self.put(at.0 / GRAIN + 1, timer);
+    }
+
+    fn put(&mut self, tick: u64, timer: Timer) {
+        let slot = Self::slot(tick.clamp(self.next + 1, self.next + SLOTS as u64 - 1));
+        self.slots[slot].push((low(tick), timer));
         self.filled[slot / 64] |= 1 << (slot % 64);
     }
 
@@ -52,8 +91,14 @@ impl Wheel {
             }
             self.filled[slot / 64] &= !(1 << (slot % 64));
             let mut timers = std::mem::take(&mut self.slots[slot]);
-            for (at, timer) in timers.drain(..) {
-                if at > now { self.set(at, timer) } else { due.push(timer) }
+            for (tick, timer) in timers.drain(..) {
+                let left = tick.wrapping_sub(low(until));
+                // More than half of all ticks is a tick that has been.
+                if left == 0 || left > u32::MAX / 2 {
+                    due.push(timer);
+                } else {
+                    self.put(until + u64::from(left), timer);
+                }
             }
             // The slot keeps a little room for its next turn.
             if self.slots[slot].is_empty() && timers.capacity() <= 64 {
@@ -87,6 +132,11 @@ impl Wheel {
     }
 }
 
+/// The lower half.
+fn low(tick: u64) -> u32 {
+    u32::try_from(tick & u64::from(u32::MAX)).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +149,23 @@ mod tests {
                 Timer::Link(s, _) | Timer::Session(s, _) => *s,
             })
             .collect()
+    }
+
+    #[test]
+    fn a_timer_is_small() {
+        assert_eq!(size_of::<Entry>(), 16);
+    }
+
+    #[test]
+    fn years_go_by() {
+        let start = u64::from(u32::MAX) * GRAIN - 1000;
+        let mut w = Wheel::new(Time(start));
+        w.set(Time(start + 300_000), Timer::Link(1, 0));
+        w.set(Time(start + 2000), Timer::Link(2, 0));
+        assert!(fired(&mut w, start + 1999).is_empty());
+        assert_eq!(fired(&mut w, start + 2100), [2]);
+        assert!(fired(&mut w, start + 299_999).is_empty());
+        assert_eq!(fired(&mut w, start + 300_100), [1]);
     }
 
     #[test]

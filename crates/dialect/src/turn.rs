@@ -4,7 +4,7 @@
 //! ordinary turns allocate nothing.
 
 use crate::{Conversation, HookPlan};
-use model::{CloseReason, Draft, Form, Grant, LinkId, Now, Position, PrincipalId, SessionId, Ticket, Unit};
+use model::{CloseReason, Draft, Form, LinkId, Now, Position, PrincipalId, Role, SessionId, Ticket, Unit};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
@@ -93,10 +93,8 @@ pub enum Command {
     /// Become a new principal that the node makes: a random address, and a token that proves it. Where the session has
     /// joined a channel this is refused.
     Enrol {
-        /// What its name begins with; its address follows, in decimal digits.
-        name: &'static str,
-        /// What it may do.
-        grants: Arc<[Grant]>,
+        /// What it may do, and what its name begins with: its address follows, in decimal digits.
+        role: Arc<Role>,
         /// It is forgotten when no session has acted for it for so long.
         idle: Duration,
     },
@@ -341,10 +339,10 @@ impl Turn {
         self.command(Some(ticket), Command::Channels { cursor });
     }
 
-    /// Asks for a new principal, and to act for it. Its name begins with `name`, and it is forgotten when no session
-    /// has acted for it for `idle`.
-    pub fn enrol(&mut self, ticket: Ticket, name: &'static str, grants: Arc<[Grant]>, idle: Duration) {
-        self.command(Some(ticket), Command::Enrol { name, grants, idle });
+    /// Asks for a new principal of this role, and to act for it. It is forgotten when no session has acted for it for
+    /// `idle`.
+    pub fn enrol(&mut self, ticket: Ticket, role: Arc<Role>, idle: Duration) {
+        self.command(Some(ticket), Command::Enrol { role, idle });
     }
 
     /// Asks to act for an enrolled principal. Without a token nobody asks for one.

@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn named_receivers_are_all_or_none() {
         let mut c = ChannelCore::new(1);
-        let (a, b) = (PrincipalId(1), PrincipalId(2));
+        let (a, b) = (PrincipalId::new(1).unwrap(), PrincipalId::new(2).unwrap());
         c.join(0, 0, Some(a)).unwrap();
         c.join(0, 0, Some(a)).unwrap();
         c.join(0, 0, Some(b)).unwrap();

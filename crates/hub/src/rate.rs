@@ -22,6 +22,12 @@ impl Allowance {
         full.min(u64::from(self.millis) + passed.saturating_mul(u64::from(per_second)))
     }
 
+    /// Whether nothing has been taken ever.
+    #[must_use]
+    pub fn is_new(self) -> bool {
+        self.at == 0
+    }
+
     /// Whether there is one to take.
     #[must_use]
     pub fn has(self, rate: (u32, u32), now: Time) -> bool {

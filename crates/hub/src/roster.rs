@@ -5,6 +5,7 @@
 //! whatever the owner wants to find again under a channel's place.
 
 use model::PrincipalId;
+use smallvec::SmallVec;
 
 /// How a member hears: 0 by events, else one of its shard's forms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
@@ -38,7 +39,8 @@ struct Membership {
 /// What is known of a session.
 #[derive(Debug, Default)]
 struct Seat {
-    memberships: Vec<Membership>,
+    /// Nearly all sessions have one, and there are many of them.
+    memberships: SmallVec<[Membership; 1]>,
     link: u32,
     lane: Lane,
     address: Option<PrincipalId>,
@@ -128,7 +130,7 @@ impl<C> Roster<C> {
     /// By which name the session can be addressed.
     #[must_use]
     pub fn address(&self, session: u32) -> Option<PrincipalId> {
-        self.seats[session as usize].address
+        self.seats.get(session as usize)?.address
     }
 
     /// How many channels the session is in, joining or leaving. BOUND: finding one of them looks at them all, so
@@ -231,6 +233,13 @@ impl<C> Roster<C> {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    /// An idle session costs this, and a member in each of its channels.
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Seat>() <= 40, "{}", size_of::<Seat>());
+        assert!(size_of::<Member>() <= 16, "{}", size_of::<Member>());
+    }
 
     #[test]
     fn joining_again_while_leaving() {

@@ -2,6 +2,7 @@
 
 use crate::name::ChannelName;
 use std::fmt;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 /// What may be done with a channel.
@@ -125,38 +126,105 @@ impl fmt::Display for Grant {
 ///
 /// Those below 2³² are the node's own, for the principals that it enrols; an authority gives larger ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-pub struct PrincipalId(pub u64);
+pub struct PrincipalId(NonZeroU64);
 
 impl PrincipalId {
+    /// The address of this number; `None` for 0.
+    #[must_use]
+    pub fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    /// Its number, if it is the address of a principal that the node has enrolled, or might.
+    #[must_use]
+    pub fn enrolment(self) -> Option<u32> {
+        u32::try_from(self.0.get()).ok()
+    }
+
     /// Whether it is the address of a principal that the node has enrolled, or might.
     #[must_use]
     pub fn is_enrolment(self) -> bool {
-        self.0 <= u64::from(u32::MAX)
+        self.enrolment().is_some()
     }
+}
+
+/// The address of a principal that the node enrols.
+impl From<NonZeroU32> for PrincipalId {
+    fn from(number: NonZeroU32) -> Self {
+        Self(number.into())
+    }
+}
+
+impl fmt::Display for PrincipalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The name of a principal, as others see it: its own, or that of its kind and its number, where the node has enrolled
+/// it.
+#[derive(Clone, Copy, Debug)]
+pub struct Name<'a> {
+    name: &'a str,
+    number: Option<u32>,
+}
+
+impl<'a> Name<'a> {
+    /// The name of whoever is called `name` and has this address.
+    #[must_use]
+    pub fn of(name: &'a str, address: Option<PrincipalId>) -> Self {
+        Self { name, number: address.and_then(PrincipalId::enrolment) }
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        self.number.map_or(Ok(()), |number| number.fmt(f))
+    }
+}
+
+/// What principals of a kind have in common: what they are called, and what they may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Role {
+    /// The name others see, or the beginning of it (see [`Principal::name`]); `None`: anonymous.
+    pub name: Option<Arc<str>>,
+    /// What they may do.
+    pub grants: Box<[Grant]>,
 }
 
 /// Who a session acts for, and what it may do. Several sessions may share one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The name others see; `None`: anonymous.
-    pub name: Option<Arc<str>>,
+    /// What it has in common with others.
+    pub role: Arc<Role>,
     /// By which messages can be addressed to it; `None`: it cannot be named as a receiver.
     pub address: Option<PrincipalId>,
-    /// What it may do.
-    pub grants: Arc<[Grant]>,
 }
 
 impl Principal {
     /// Nobody in particular, with nothing but these grants.
     #[must_use]
-    pub fn anonymous(grants: Arc<[Grant]>) -> Self {
-        Self { name: None, address: None, grants }
+    pub fn anonymous(grants: Vec<Grant>) -> Self {
+        Self { role: Arc::new(Role { name: None, grants: grants.into() }), address: None }
+    }
+
+    /// Somebody of that name, who may do that, and cannot be named as a receiver.
+    #[must_use]
+    pub fn named(name: impl Into<Arc<str>>, grants: Vec<Grant>) -> Self {
+        Self { role: Arc::new(Role { name: Some(name.into()), grants: grants.into() }), address: None }
+    }
+
+    /// The name others see; `None`: anonymous.
+    #[must_use]
+    pub fn name(&self) -> Option<Name<'_>> {
+        self.role.name.as_deref().map(|name| Name::of(name, self.address))
     }
 
     /// Whether nobody has been authenticated.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
-        self.name.is_none()
+        self.role.name.is_none()
     }
 
     /// Whether a valid grant gives `right` on `channel`. `**` does not reach `assigned` channels.
@@ -185,7 +253,7 @@ impl Principal {
     }
 
     fn valid(&self, right: Right, wall_ms: u64) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().filter(move |g| g.right == right && g.expires_ms.is_none_or(|e| wall_ms < e))
+        self.role.grants.iter().filter(move |g| g.right == right && g.expires_ms.is_none_or(|e| wall_ms < e))
     }
 }
 

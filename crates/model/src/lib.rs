@@ -14,7 +14,7 @@ pub mod network;
 pub mod time;
 
 pub use delivery::{Delivery, Form, FormBytes, Framing, Parts, Unit};
-pub use grant::{Grant, Pattern, Principal, PrincipalId, Right};
+pub use grant::{Grant, Name, Pattern, Principal, PrincipalId, Right, Role};
 pub use id::{LinkId, SessionId, Ticket};
 pub use limits::{Limits, SlowPolicy};
 pub use message::{Draft, Kind, Message, Payload, Position, Publisher, Verbatim};

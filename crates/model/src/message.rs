@@ -1,6 +1,6 @@
 //! What is published: a payload of one of three kinds, and what is known about it.
 
-use crate::grant::PrincipalId;
+use crate::grant::{Name, PrincipalId};
 use crate::id::SessionId;
 use crate::name::ChannelName;
 use bytes::Bytes;
@@ -60,10 +60,18 @@ pub struct Verbatim {
 pub struct Publisher {
     /// The session that spoke.
     pub session: SessionId,
-    /// For whom it acts; `None` when anonymous.
+    /// For whom it acts, or the beginning of that name (see [`Publisher::name`]); `None` when anonymous.
     pub name: Option<Arc<str>>,
     /// By which messages can be addressed to its principal; `None` when it cannot be named as a receiver.
     pub address: Option<PrincipalId>,
+}
+
+impl Publisher {
+    /// For whom it acts; `None` when anonymous.
+    #[must_use]
+    pub fn name(&self) -> Option<Name<'_>> {
+        self.name.as_deref().map(|name| Name::of(name, self.address))
+    }
 }
 
 /// A place in a channel's history: offsets count from 1 within one epoch, a life of the channel.

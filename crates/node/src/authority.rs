@@ -161,8 +161,7 @@ mod tests {
 
     fn token(secret: &str, grant: &str) -> Token {
         let grants = vec![Grant::parse(grant).unwrap()];
-        let principal =
-            Arc::new(Principal { name: Some(secret.into()), address: None, grants: grants.into() });
+        let principal = Arc::new(Principal::named(secret, grants));
         Token { secret: secret.into(), vhost: VHostName::root(), principal }
     }
 

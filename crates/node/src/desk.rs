@@ -20,7 +20,6 @@ use model::{
     ChannelName, Delivery, Draft, Limits, Now, Principal, PrincipalId, Publisher, Refusal, Right, SessionId,
     Ticket,
 };
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -93,8 +92,6 @@ pub struct Desk {
     /// Bounds, as they are now.
     pub limits: Arc<Limits>,
     exchange: Arc<Exchange>,
-    /// For which enrolled principals the sessions of this shard act, by their place; the exchange counts them there.
-    enrolled: HashMap<u32, PrincipalId>,
     open: Option<OpenRun>,
     /// Shards that have something in their inbox because of this one, and have not been woken for it.
     to_ring: Vec<u16>,
@@ -110,8 +107,8 @@ impl Desk {
     pub fn new(shard: u16, exchange: Arc<Exchange>) -> Self {
         let (roster, counters, limits) =
             (Roster::default(), Counters::default(), Arc::new(exchange.limits.clone()));
-        let (enrolled, open, to_ring) = (HashMap::new(), None, Vec::new());
-        Self { shard, roster, counters, limits, exchange, enrolled, open, to_ring, caused: 0, began: 0 }
+        let (open, to_ring) = (None, Vec::new());
+        Self { shard, roster, counters, limits, exchange, open, to_ring, caused: 0, began: 0 }
     }
 
     /// The exchange.
@@ -147,7 +144,7 @@ impl Desk {
             Command::Join { channel, since } => self.join(caller, ticket, words.text(channel), since),
             Command::Leave { channel } => self.leave(caller, ticket, words.text(channel)),
             Command::Channels { cursor } => self.list(caller, ticket, cursor),
-            Command::Enrol { name, grants, idle } => self.enrol(caller, ticket, (name, grants, idle)),
+            Command::Enrol { role, idle } => self.enrol(caller, ticket, (role, idle)),
             Command::ActAs { who, token } => self.prove(caller, ticket, who, token.map(|t| words.text(t))),
             Command::Retire => return self.retire(caller, ticket),
             Command::Withdraw { channel } => return self.withdraw(caller, ticket, channel, words),
@@ -477,7 +474,7 @@ fn receipt(caller: &Caller<'_>, ticket: Option<Ticket>) -> Option<Receipt> {
 fn draw_up(caller: &Caller<'_>, channel: Option<ChannelName>, draft: Draft, began: u64) -> Delivery {
     let echo = draft.echo;
     let principal = caller.principal;
-    let name = principal.and_then(|p| p.name.clone());
+    let name = principal.and_then(|p| p.role.name.clone());
     let publisher = Publisher { session: caller.session, name, address: principal.and_then(|p| p.address) };
     let mut delivery = Delivery::new(message(channel, draft, publisher, caller.now));
     delivery.except = (!echo).then_some(caller.session);

@@ -4,9 +4,16 @@
 //! Knows ids, tokens and the time. Does not know why anybody enrols, what its sessions do, or how they are reached.
 //! LOCK: the register is locked under no other lock, and nothing is locked under it; so no model under loom needs it.
 
-use model::{Grant, Principal, PrincipalId, Refusal, SessionId, Time};
-use std::collections::{BTreeSet, HashMap};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use model::{Principal, PrincipalId, Refusal, Role, SessionId, Time};
+use ring::rand::{SecureRandom, SystemRandom};
+use slab::Slab;
+use smallvec::SmallVec;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::BuildHasher;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -41,21 +48,29 @@ impl fmt::Debug for Proof {
 /// What somebody who enrols is to be.
 pub(crate) struct Wish {
     pub(crate) vhost: u16,
-    pub(crate) name: &'static str,
-    pub(crate) grants: Arc<[Grant]>,
+    pub(crate) role: Arc<Role>,
     pub(crate) idle: Duration,
 }
 
+/// There may be very many, and nearly all have one session: so that it takes little.
 struct Enrolment {
     principal: Arc<Principal>,
     proof: Proof,
     /// The only virtual host it is good for.
     vhost: u16,
-    idle: Duration,
+    /// Milliseconds until it is forgotten while no session acts for it.
+    idle: u32,
     /// BOUND: `sessions_per_enrolment`.
-    sessions: Vec<SessionId>,
+    sessions: SmallVec<[SessionId; 1]>,
+    /// When it is forgotten. Means nothing while a session acts for it.
+    due: Time,
+}
+
+impl Enrolment {
     /// When it is forgotten; `None` while a session acts for it.
-    due: Option<Time>,
+    fn due(&self) -> Option<Time> {
+        self.sessions.is_empty().then_some(self.due)
+    }
 }
 
 /// All enrolments of a node.
@@ -65,7 +80,10 @@ pub(crate) struct Enrolments(Mutex<Register>);
 #[derive(Default)]
 struct Register {
     /// BOUND: `enrolments`.
-    known: HashMap<PrincipalId, Box<Enrolment>>,
+    known: Slab<Enrolment>,
+    /// Where each of them stands there, by its address.
+    places: HashTable<u32>,
+    hasher: RandomState,
     /// Those that no session acts for, by when they are forgotten.
     idle: BTreeSet<(Time, PrincipalId)>,
 }
@@ -77,7 +95,7 @@ impl Enrolments {
 
     /// Makes a principal that no session acts for yet, and what proves it.
     pub(crate) fn enrol(&self, wish: Wish, max: u32, now: Time) -> Result<(Arc<Principal>, Proof), Refusal> {
-        let Wish { vhost, name, grants, idle } = wish;
+        let Wish { vhost, role, idle } = wish;
         let token = random()?;
         let mut register = self.lock();
         if register.known.len() >= max as usize {
@@ -87,19 +105,13 @@ impl Enrolments {
             return Err(Refusal::TooManyEnrolments { max });
         }
         let address = register.draw()?;
-        let name = Some(format!("{name}{}", address.0).into());
-        let principal = Arc::new(Principal { name, address: Some(address), grants });
-        let due = now + idle;
-        let enrolment = Enrolment {
-            principal: Arc::clone(&principal),
-            proof: Proof(token),
-            vhost,
-            idle,
-            sessions: Vec::new(),
-            due: Some(due),
-        };
-        register.known.insert(address, Box::new(enrolment));
-        register.idle.insert((due, address));
+        let principal = Arc::new(Principal { role, address: Some(address) });
+        let idle = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
+        let due = Time(now.0 + u64::from(idle));
+        let known = Arc::clone(&principal);
+        let enrolment =
+            Enrolment { principal: known, proof: Proof(token), vhost, idle, sessions: SmallVec::new(), due };
+        register.insert(address, enrolment);
         Ok((principal, Proof(token)))
     }
 
@@ -112,10 +124,10 @@ impl Enrolments {
         now: Time,
     ) -> Result<Arc<Principal>, Refusal> {
         let mut register = self.lock();
-        if register.known.get(&who).is_some_and(|e| e.due.is_some_and(|due| due <= now)) {
+        if register.get(who).and_then(Enrolment::due).is_some_and(|due| due <= now) {
             register.forget(who);
         }
-        let known = register.known.get(&who).filter(|e| e.vhost == vhost);
+        let known = register.get(who).filter(|e| e.vhost == vhost);
         let enrolment = known.ok_or(Refusal::UnknownPrincipal)?;
         let same = |token: &str| bool::from(enrolment.proof.expose().as_bytes().ct_eq(token.as_bytes()));
         if !token.is_none_or(same) {
@@ -133,22 +145,17 @@ impl Enrolments {
         session: SessionId,
         max: u32,
     ) -> Result<(), Refusal> {
-        let mut guard = self.lock();
-        let Register { known, idle } = &mut *guard;
-        let enrolment = principal.address.and_then(|who| Some((who, known.get_mut(&who)?)));
-        let (who, enrolment) = enrolment
-            .filter(|(_, e)| Arc::ptr_eq(&e.principal, principal))
-            .ok_or(Refusal::UnknownPrincipal)?;
+        let mut register = self.lock();
+        let who = principal.address.ok_or(Refusal::UnknownPrincipal)?;
+        let enrolment = register.get_mut(who).filter(|e| Arc::ptr_eq(&e.principal, principal));
+        let enrolment = enrolment.ok_or(Refusal::UnknownPrincipal)?;
         if enrolment.sessions.len() >= max as usize {
             return Err(Refusal::TooManySessions { max });
         }
-        if enrolment.sessions.is_empty() {
-            // Most have one, and there are many of them.
-            enrolment.sessions.reserve_exact(1);
-        }
+        let was_due = enrolment.due();
         enrolment.sessions.push(session);
-        if let Some(due) = enrolment.due.take() {
-            idle.remove(&(due, who));
+        if let Some(due) = was_due {
+            register.idle.remove(&(due, who));
         }
         Ok(())
     }
@@ -156,27 +163,25 @@ impl Enrolments {
     /// Counts a session out. After the last the principal is idle.
     pub(crate) fn release(&self, who: PrincipalId, session: SessionId, now: Time) {
         let mut register = self.lock();
-        let Some(enrolment) = register.known.get_mut(&who) else { return };
-        if let Some(i) = enrolment.sessions.iter().position(|s| *s == session) {
-            enrolment.sessions.swap_remove(i);
-        }
+        let Some(enrolment) = register.get_mut(who) else { return };
+        enrolment.sessions.retain(|s| *s != session);
         register.used(who, now);
     }
 
     /// Forgets the principal. Says which sessions acted for it; `None`: it was not known.
     pub(crate) fn retire(&self, who: PrincipalId) -> Option<Vec<SessionId>> {
-        self.lock().forget(who)
+        self.lock().forget(who).map(|e| e.sessions.into_vec())
     }
 
     /// The sessions that act for the principal.
     pub(crate) fn sessions(&self, who: PrincipalId) -> Vec<SessionId> {
-        self.lock().known.get(&who).map(|e| e.sessions.clone()).unwrap_or_default()
+        self.lock().get(who).map(|e| e.sessions.to_vec()).unwrap_or_default()
     }
 
     /// Whether this principal is enrolled.
     pub(crate) fn stands(&self, principal: &Arc<Principal>) -> bool {
         let register = self.lock();
-        let known = principal.address.and_then(|who| register.known.get(&who));
+        let known = principal.address.and_then(|who| register.get(who));
         known.is_some_and(|e| Arc::ptr_eq(&e.principal, principal))
     }
 
@@ -195,50 +200,102 @@ impl Register {
     /// An address that nobody has.
     fn draw(&self) -> Result<PrincipalId, Refusal> {
         for _ in 0..DRAWS {
-            let drawn = u32::from_ne_bytes(random()?);
-            let address = PrincipalId(drawn.into());
-            if drawn != 0 && !self.known.contains_key(&address) {
+            let drawn = NonZeroU32::new(u32::from_ne_bytes(random()?)).map(PrincipalId::from);
+            if let Some(address) = drawn.filter(|address| self.get(*address).is_none()) {
                 return Ok(address);
             }
         }
         Err(Refusal::Busy)
     }
 
+    fn hash(&self, who: PrincipalId) -> u64 {
+        self.hasher.hash_one(who)
+    }
+
+    /// Where it stands among the known.
+    fn place(&self, who: PrincipalId) -> Option<usize> {
+        let is_it =
+            |place: &u32| self.known.get(*place as usize).is_some_and(|e| e.principal.address == Some(who));
+        self.places.find(self.hash(who), is_it).map(|place| *place as usize)
+    }
+
+    fn get(&self, who: PrincipalId) -> Option<&Enrolment> {
+        self.known.get(self.place(who)?)
+    }
+
+    fn get_mut(&mut self, who: PrincipalId) -> Option<&mut Enrolment> {
+        let place = self.place(who)?;
+        self.known.get_mut(place)
+    }
+
+    /// Adds one that no session acts for yet, and whose address nobody has.
+    fn insert(&mut self, who: PrincipalId, enrolment: Enrolment) {
+        self.idle.insert((enrolment.due, who));
+        let hash = self.hash(who);
+        let Self { known, places, hasher, .. } = self;
+        let place = known.insert(enrolment);
+        // BOUND: `enrolments` is a `u32`, and they take the lowest places.
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        places.insert_unique(hash, place, |place| rehash(known, hasher, *place));
+    }
+
     /// Somebody has used the principal: while no session acts for it, the time it is kept begins anew.
     fn used(&mut self, who: PrincipalId, now: Time) {
-        let Some(enrolment) = self.known.get_mut(&who).filter(|e| e.sessions.is_empty()) else { return };
-        let due = now + enrolment.idle;
-        if let Some(before) = enrolment.due.replace(due) {
-            self.idle.remove(&(before, who));
-        }
+        let Some(enrolment) = self.get_mut(who).filter(|e| e.sessions.is_empty()) else { return };
+        let due = Time(now.0 + u64::from(enrolment.idle));
+        let before = std::mem::replace(&mut enrolment.due, due);
+        // It was not among the idle as long as a session acted for it.
+        self.idle.remove(&(before, who));
         self.idle.insert((due, who));
     }
 
-    fn forget(&mut self, who: PrincipalId) -> Option<Vec<SessionId>> {
-        let enrolment = self.known.remove(&who)?;
-        if let Some(due) = enrolment.due {
+    fn forget(&mut self, who: PrincipalId) -> Option<Enrolment> {
+        let place = self.place(who)?;
+        let hash = self.hash(who);
+        if let Ok(entry) = self.places.find_entry(hash, |p| *p as usize == place) {
+            entry.remove();
+        }
+        let gone = self.known.try_remove(place)?;
+        if let Some(due) = gone.due() {
             self.idle.remove(&(due, who));
         }
-        Some(enrolment.sessions)
+        Some(gone)
     }
 
     fn forget_idle(&mut self, now: Time) {
         for _ in 0..SWEPT {
-            let Some(&(due, who)) = self.idle.first().filter(|(due, _)| *due <= now) else { break };
-            self.idle.remove(&(due, who));
-            self.known.remove(&who);
+            let Some(&(_, who)) = self.idle.first().filter(|(due, _)| *due <= now) else { break };
+            self.forget(who);
         }
         // A flood's memory is given back.
         if self.known.capacity() > 1024 && self.known.len() * 8 < self.known.capacity() {
-            self.known.shrink_to(self.known.len() * 2);
+            self.shrink();
         }
     }
+
+    /// Those that are left move together.
+    fn shrink(&mut self) {
+        let Self { known, places, hasher, .. } = self;
+        known.compact(|_, _, _| true);
+        places.clear();
+        for (place, enrolment) in known.iter() {
+            let (Ok(place), Some(who)) = (u32::try_from(place), enrolment.principal.address) else {
+                continue;
+            };
+            places.insert_unique(hasher.hash_one(who), place, |place| rehash(known, hasher, *place));
+        }
+        places.shrink_to_fit(|place| rehash(known, hasher, *place));
+    }
+}
+
+fn rehash(known: &Slab<Enrolment>, hasher: &RandomState, place: u32) -> u64 {
+    known.get(place as usize).and_then(|e| e.principal.address).map_or(0, |who| hasher.hash_one(who))
 }
 
 /// Bytes that nobody can foresee, from the system. Where it has none, nobody can be enrolled.
 fn random<const N: usize>() -> Result<[u8; N], Refusal> {
     let mut bytes = [0; N];
-    getrandom::getrandom(&mut bytes).map_err(|_| Refusal::Busy)?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| Refusal::Busy)?;
     Ok(bytes)
 }
 
@@ -249,7 +306,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn enrol(all: &Enrolments, max: u32, now: u64) -> Result<(Arc<Principal>, Proof), Refusal> {
-        let wish = Wish { vhost: 0, name: "w-", grants: Arc::default(), idle: MINUTE };
+        let wish = Wish { vhost: 0, role: Principal::named("w-", Vec::new()).role, idle: MINUTE };
         all.enrol(wish, max, Time(now))
     }
 
@@ -259,9 +316,13 @@ mod tests {
 
     fn consistent(all: &Enrolments) {
         let register = all.lock();
-        let idle: BTreeSet<_> = register.known.iter().filter_map(|(who, e)| Some((e.due?, *who))).collect();
+        let idle: BTreeSet<_> =
+            register.known.iter().filter_map(|(_, e)| Some((e.due()?, e.principal.address?))).collect();
         assert_eq!(idle, register.idle);
-        assert!(register.known.values().all(|e| e.due.is_some() == e.sessions.is_empty()));
+        assert_eq!(register.places.len(), register.known.len());
+        for (place, e) in &register.known {
+            assert_eq!(register.place(e.principal.address.unwrap()), Some(place));
+        }
     }
 
     #[test]
@@ -273,8 +334,8 @@ mod tests {
         assert!(shown != others && a.address != b.address);
         assert!(!format!("{proof:?}").contains(&shown));
         let address = a.address.unwrap();
-        assert!(address.is_enrolment() && address.0 != 0);
-        assert_eq!(a.name.as_deref(), Some(&*format!("w-{}", address.0)));
+        assert!(address.is_enrolment());
+        assert_eq!(a.name().unwrap().to_string(), format!("w-{address}"));
         let prove = |vhost, who, token| all.prove(vhost, who, token, Time(0)).map(|p| p.address);
         assert_eq!(prove(0, address, Some(&shown)), Ok(a.address));
         assert_eq!(prove(0, address, None), Ok(a.address));
@@ -283,7 +344,7 @@ mod tests {
             assert_eq!(prove(0, address, Some(wrong)), Err(Refusal::BadToken), "{wrong}");
         }
         assert_eq!(prove(1, address, None), Err(Refusal::UnknownPrincipal), "another world");
-        assert_eq!(prove(0, PrincipalId(0), None), Err(Refusal::UnknownPrincipal));
+        assert_eq!(prove(0, PrincipalId::new(u64::MAX).unwrap(), None), Err(Refusal::UnknownPrincipal));
     }
 
     #[test]
@@ -332,8 +393,22 @@ mod tests {
         }
         all.sweep(Time(60_000));
         assert_eq!(all.len(), 1);
+        consistent(&all);
         all.sweep(Time(60_000));
         assert_eq!(all.len(), 0);
         consistent(&all);
+        let register = all.lock();
+        assert!(
+            register.known.capacity() < 16 && register.places.capacity() < 16,
+            "a flood's memory is given back"
+        );
+    }
+
+    /// There may be a million of them.
+    #[test]
+    fn an_enrolment_is_small() {
+        assert!(size_of::<Enrolment>() <= 64, "{}", size_of::<Enrolment>());
+        assert!(size_of::<Option<Enrolment>>() == size_of::<Enrolment>());
+        assert!(size_of::<Principal>() <= 16, "{}", size_of::<Principal>());
     }
 }

@@ -130,7 +130,7 @@ impl Owner {
     #[must_use]
     pub fn of(vhost: u16, principal: Option<&Arc<Principal>>) -> Self {
         let address = principal.and_then(|p| p.address);
-        Self { vhost, address, name: principal.and_then(|p| p.name.clone()) }
+        Self { vhost, address, name: principal.and_then(|p| p.role.name.clone()) }
     }
 }
 

@@ -339,7 +339,7 @@ fn a_hook_that_is_let_go_posts_nothing_more_and_gives_its_place_back() {
     let stage = Stage::build(settings);
     let hole = Place::open(|_, _| Reply::Nothing);
     let who = |n| {
-        let principal = Principal { name: None, address: Some(PrincipalId(n)), grants: Arc::default() };
+        let principal = Principal { address: PrincipalId::new(n), ..Principal::anonymous(Vec::new()) };
         Owner::of(0, Some(&Arc::new(principal)))
     };
     let ann: Vec<_> = (0..2).map(|_| stage.ask(&hole.url(), &who(1)).unwrap()).collect();

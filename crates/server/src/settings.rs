@@ -179,7 +179,7 @@ impl Settings {
             hooks,
             listeners,
             tokens: who::tokens(&config.auth.token, &mut problems),
-            anonymous: anonymous.map(|grants| Arc::new(Principal::anonymous(grants.into()))),
+            anonymous: anonymous.map(|grants| Arc::new(Principal::anonymous(grants))),
             policies: policies(&config.channel, &mut problems),
             assigned: config.assigned.iter().map(|p| Pattern::new(p)).collect(),
             dialects,

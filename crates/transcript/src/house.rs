@@ -62,7 +62,7 @@ impl Blueprint {
 /// Somebody who may do everything that is not assigned.
 #[must_use]
 pub fn everybody() -> Arc<Principal> {
-    let grants = ["READ **", "WRITE **"].into_iter().filter_map(|g| Grant::parse(g).ok()).collect();
+    let grants: Vec<_> = ["READ **", "WRITE **"].into_iter().filter_map(|g| Grant::parse(g).ok()).collect();
     Arc::new(Principal::anonymous(grants))
 }
 

@@ -48,8 +48,7 @@ fn at_most(mut plan: Blueprint, strangers: u32) -> Stage {
 fn tokens(names: &[&str]) -> Vec<Token> {
     let token = |name: &&str| {
         let grants = ["READ **", "WRITE **"].map(|g| Grant::parse(g).unwrap()).to_vec();
-        let principal =
-            Arc::new(Principal { name: Some((*name).into()), address: None, grants: grants.into() });
+        let principal = Arc::new(Principal::named(*name, grants));
         Token { secret: (*name).into(), vhost: VHostName::root(), principal }
     };
     names.iter().map(token).collect()
@@ -525,7 +524,8 @@ fn whose_token_is_gone_is_ended_and_the_others_stay() {
     assert_eq!(stage.closed(CloseReason::Unauthorized), 2);
     // The same token, and other rights.
     let mut lesser = tokens(&["bob"]);
-    lesser[0].principal = Arc::new(Principal { grants: Arc::default(), ..(*lesser[0].principal).clone() });
+    lesser[0].principal =
+        Arc::new(Principal::named(lesser[0].principal.name().unwrap().to_string(), Vec::new()));
     authority.replace(lesser, Some(everybody()));
     replace(&mut stage, limits.clone(), Gate::loopback());
     assert_eq!(alive(&mut stage), [false, false, false, false, true, true]);

@@ -235,7 +235,8 @@ fn position(message: &Message) -> Option<Id> {
 }
 
 fn write_line(message: &Message, out: &mut Vec<u8>) {
-    let publisher: &dyn Display = match &message.publisher.name {
+    let name = message.publisher.name();
+    let publisher: &dyn Display = match &name {
         Some(name) => name,
         None => &message.publisher.session,
     };

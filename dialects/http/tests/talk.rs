@@ -45,7 +45,7 @@ impl Stage {
     }
 
     fn enter(&mut self) -> Vec<String> {
-        let principal = Arc::new(Principal::anonymous(Arc::default()));
+        let principal = Arc::new(Principal::anonymous(Vec::new()));
         self.event(Event::Authenticated { ticket: Ticket(1), principal: &principal })
     }
 

@@ -4,7 +4,7 @@ use crate::wire::device;
 use crate::wire::http::{self, Heard, Problem, Said, Speech};
 use dialect::json;
 use dialect::settings::Numbers;
-use model::{Draft, Form, Message, Parts, Payload, Refusal, Unit};
+use model::{Draft, Form, Message, Parts, Payload, PrincipalId, Refusal, Unit};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -113,7 +113,7 @@ pub fn object(message: &Message, aliases: &Aliases) -> Option<Vec<u8>> {
 /// The number of the sender who said it; 0: it was none of ours.
 #[must_use]
 pub fn sender(message: &Message) -> u32 {
-    message.publisher.address.and_then(|a| u32::try_from(a.0).ok()).unwrap_or(0)
+    message.publisher.address.and_then(PrincipalId::enrolment).unwrap_or(0)
 }
 
 /// What is said as something to publish, for members only. SPEC [BC-2].

@@ -12,10 +12,10 @@ pub(crate) mod udp;
 pub(crate) use request::Talk;
 
 use crate::map::{self, Aliases};
-use crate::settings::Settings;
+use crate::settings::{SENDER, Settings};
 use crate::wire::http::{Problem, Style};
 use dialect::{Response, Turn};
-use model::{CloseReason, Form, Grant};
+use model::{CloseReason, Form, Grant, Principal, Role};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
@@ -23,8 +23,8 @@ use subtle::ConstantTimeEq;
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) settings: Settings,
-    /// What a sender may do.
-    pub(crate) grants: Arc<[Grant]>,
+    /// What a sender is called, and may do.
+    pub(crate) sender: Arc<Role>,
     pub(crate) aliases: Arc<Aliases>,
     /// How streams hear.
     pub(crate) object: &'static Form,
@@ -33,9 +33,10 @@ pub(crate) struct Rules {
 impl Rules {
     pub(crate) fn new(settings: Settings) -> Self {
         let aliases = Arc::new(Aliases::new(&settings.aliases));
-        let grants = settings.grants.iter().flatten().filter_map(|text| Grant::parse(text).ok()).collect();
+        let grants = settings.grants.iter().flatten().filter_map(|text| Grant::parse(text).ok());
+        let sender = Principal::named(SENDER, grants.collect::<Vec<_>>()).role;
         let object = map::lines(&aliases);
-        Self { settings, grants, aliases, object }
+        Self { settings, sender, aliases, object }
     }
 
     /// Whether this is the secret.

@@ -39,7 +39,7 @@ impl Stage {
     fn sent(line: &str, body: &str) -> (Self, Vec<String>) {
         let mut stage = Self::new();
         assert_eq!(stage.send(line, body), ["act as 72 None"], "{line}");
-        let principal = Arc::new(Principal::anonymous(Arc::default()));
+        let principal = Arc::new(Principal::anonymous(Vec::new()));
         let wanted = stage.event(Event::Authenticated { ticket: Ticket(1), principal: &principal });
         (stage, wanted)
     }
@@ -80,9 +80,11 @@ impl Stage {
             Effect::Close { reason, .. } => format!("close {reason:?}"),
             Effect::Command { ticket, command } => match command {
                 Command::ActAs { who, token } => {
-                    format!("act as {} {:?}", who.0, token.map(|t| words.text(t)))
+                    format!("act as {who} {:?}", token.map(|t| words.text(t)))
                 }
-                Command::Enrol { name, grants, .. } => format!("enrol {name} {grants:?}"),
+                Command::Enrol { role, .. } => {
+                    format!("enrol {} {:?}", role.name.as_deref().unwrap(), role.grants)
+                }
                 Command::Join { channel, .. } => format!("join {}", words.text(channel)),
                 Command::Check { channel, who } => format!("check {} {who:?}", words.text(channel)),
                 Command::Withdraw { channel } => format!("withdraw {}", words.text(channel)),

@@ -170,7 +170,7 @@ impl<N: Net> Shard<N> {
 
     /// Takes in a link whose request is for a session of this shard.
     fn welcome(&mut self, over: HandedOver<N::Stream>) {
-        let HandedOver { stream, peer, extras, port, asking, request, unread, owed, .. } = over;
+        let HandedOver { stream, peer, extras, port, asking, request, owed, .. } = over;
         let (to, conversation, dialect) = (over.to, over.conversation, over.dialect);
         let speech = Speech::Http(http1::Decoder::default());
         let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
@@ -182,11 +182,11 @@ impl<N: Net> Shard<N> {
         link.fresh = false;
         link.asking = Some(Box::new(asking));
         link.pause.asking = true;
-        link.unread = unread;
         let id = LinkId { slot, generation: link.generation };
         self.out.owe_new(slot, |out| out.extend_from_slice(&owed));
         self.telling = Some(slot);
-        let there = self.sessions.get_mut(to.slot as usize).filter(|s| s.id == to);
+        let there = self.sessions.get_mut(to.slot as usize);
+        let there = there.filter(|s| s.id(self.desk.shard, to.slot) == to);
         if let Some(session) = there {
             session.add_link(slot);
             link.session = to.slot;
@@ -206,8 +206,7 @@ impl<N: Net> Shard<N> {
         self.telling = None;
         if let Some(mut over) = self.leaving.take() {
             over.request = request;
-            let unread = self.links.get_mut(slot as usize).map(|l| std::mem::take(&mut l.unread));
-            self.hand_over(slot, over, &unread.unwrap_or_default());
+            self.hand_over(slot, over, b"");
         }
     }
 
@@ -220,8 +219,11 @@ impl<N: Net> Shard<N> {
         link: Option<u32>,
     ) -> Option<u32> {
         let session = self.seat(vhost, dialect, link)?;
-        let opening =
-            Opening { session: self.sessions[session as usize].id, vhost: vhost.name.clone(), road };
+        let opening = Opening {
+            session: self.sessions[session as usize].id(self.desk.shard, session),
+            vhost: vhost.name.clone(),
+            road,
+        };
         let wiring = Arc::clone(&self.wiring);
         let begun = self.guard(|| wiring.dialects.get(usize::from(dialect)).map(|d| d.converse(&opening)));
         match begun {

@@ -5,7 +5,9 @@ use super::{Shard, Speak};
 use crate::link::Speech;
 use crate::net::Net;
 use dialect::{Frame, Knock, Road, Welcome};
+use hashbrown::DefaultHashBuilder;
 use model::LinkId;
+use std::hash::BuildHasher;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -32,11 +34,15 @@ impl<N: Net> Shard<N> {
         more
     }
 
-    fn datagram(&mut self, port: u16, from: SocketAddr, bytes: &[u8]) {
+    fn datagram(&mut self, port: u16, mut from: SocketAddr, bytes: &[u8]) {
+        if let SocketAddr::V6(from) = &mut from {
+            // Who says with which label he sends is no other for that.
+            from.set_flowinfo(0);
+        }
         self.desk.counters.reads += 1;
         self.desk.counters.bytes_in += bytes.len() as u64;
-        let slot = match self.addresses.get(&(port, from)) {
-            Some(slot) => *slot,
+        let slot = match self.find_address(port, from) {
+            Some(slot) => slot,
             None => match self.new_address(port, from, bytes) {
                 Some(slot) => slot,
                 None => return,
@@ -70,12 +76,40 @@ impl<N: Net> Shard<N> {
         };
         self.exchange.connections.fetch_add(1, Ordering::Relaxed);
         self.doors.arrived(self.desk.shard);
-        let slot = self.add_link(None, from.ip(), port, Speech::Datagrams(from))?;
+        let scope = if let SocketAddr::V6(from) = from { from.scope_id() } else { 0 };
+        let speech = Speech::Datagrams { to: from.port(), scope };
+        let slot = self.add_link(None, from.ip(), port, speech)?;
         self.links[slot as usize].set_stranger(stranger);
-        self.addresses.insert((port, from), slot);
+        self.note_address(slot);
         self.attach(&plan.vhost, dialect, Road::Udp, Some(slot))?;
         self.limit_stranger(slot);
         Some(slot)
+    }
+
+    fn find_address(&self, port: u16, from: SocketAddr) -> Option<u32> {
+        let is_it = |slot: &u32| {
+            self.links.get(*slot as usize).is_some_and(|l| l.port == port && l.datagrams_to() == Some(from))
+        };
+        self.addresses.find(address_hash(&self.hasher, port, from), is_it).copied()
+    }
+
+    fn note_address(&mut self, slot: u32) {
+        let Self { addresses, links, hasher, .. } = self;
+        let hash = |slot: &u32| {
+            let link = links.get(*slot as usize);
+            let address = link.and_then(|l| Some((l.port, l.datagrams_to()?)));
+            address.map_or(0, |(port, to)| address_hash(hasher, port, to))
+        };
+        addresses.insert_unique(hash(&slot), slot, hash);
+    }
+
+    /// The address is nobody's any more.
+    pub(super) fn forget_address(&mut self, slot: u32, address: SocketAddr) {
+        let Some(port) = self.links.get(slot as usize).map(|l| l.port) else { return };
+        let hash = address_hash(&self.hasher, port, address);
+        if let Ok(entry) = self.addresses.find_entry(hash, |s| *s == slot) {
+            entry.remove();
+        }
     }
 
     /// Asks the dialect about a datagram of somebody who has no session. Its answer is never longer than what came: who
@@ -103,4 +137,8 @@ impl<N: Net> Shard<N> {
         }
         false
     }
+}
+
+fn address_hash(hasher: &DefaultHashBuilder, port: u16, address: SocketAddr) -> u64 {
+    hasher.hash_one((port, address))
 }

@@ -4,8 +4,9 @@ use super::request::write_problem;
 use super::{Draining, Shard};
 use crate::arena::Stretch;
 use crate::http1::{Refused, response};
-use crate::link::{Hot, NONE, Speech};
+use crate::link::{Hot, Link, NONE, Speech};
 use crate::net::{Net, Stream};
+use crate::session::identified;
 use crate::shard::outgoing::Wrote;
 use crate::websocket::{self, Opcode};
 use dialect::{Effect, Event};
@@ -221,7 +222,8 @@ impl<N: Net> Shard<N> {
     /// Ends a session: its conversation may say a last word, its memberships end, its links close.
     pub(super) fn end_session(&mut self, slot: u32, reason: CloseReason, code: Option<u16>) {
         let Some(session) = self.sessions.get_mut(slot as usize) else { return };
-        let (conversation, newest, id) = (session.conversation.take(), session.link, session.id);
+        let id = session.id(self.desk.shard, slot);
+        let (conversation, newest) = (session.conversation.take(), session.link);
         if let Some(mut conversation) = conversation {
             let mut turn = self.turns.pop().unwrap_or_default();
             turn.reset(self.now, None);
@@ -298,7 +300,7 @@ impl<N: Net> Shard<N> {
                 }
             }
             Speech::Stream { .. } | Speech::Raw | Speech::Closing => {}
-            Speech::Datagrams(_) => return self.drop_link(slot),
+            Speech::Datagrams { .. } => return self.drop_link(slot),
         }
         self.begin_close(slot);
     }
@@ -308,7 +310,7 @@ impl<N: Net> Shard<N> {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         link.speech = Speech::Closing;
         link.pause = crate::link::Pause::default();
-        link.unread = Vec::new();
+        drop(link.take_unread());
         link.asking = None;
         self.set_deadline(slot, self.now.time + STALL);
         // What was not read yet is read to its end, or the kernel would reset the connection.
@@ -339,18 +341,17 @@ impl<N: Net> Shard<N> {
         if touched {
             hot.last = Stretch::default();
         }
-        if let Some(link) = self.links.try_remove(slot as usize)
-            && let Speech::Datagrams(address) = link.speech
-        {
-            self.addresses.remove(&(link.port, address));
+        if let Some(address) = self.links.get(slot as usize).and_then(Link::datagrams_to) {
+            self.forget_address(slot, address);
         }
+        self.links.try_remove(slot as usize);
     }
 
     /// The server stops: nobody new is let in, and goodbyes are spread over the time there is.
     pub(super) fn begin_drain(&mut self) {
         self.net.close_listeners();
         self.open_ports.clear();
-        let left: Vec<_> = self.sessions.iter().map(|(_, s)| s.id).collect();
+        let left: Vec<_> = identified(&self.sessions, self.desk.shard).map(|(id, _)| id).collect();
         let steps = self.limits.drain_timeout.as_millis() / super::tick::DRAIN_STEP.as_millis();
         let per_step = left.len() / usize::try_from(steps / 2).unwrap_or(1).max(1) + 1;
         let idle: Vec<u32> = self
@@ -373,7 +374,7 @@ impl<N: Net> Shard<N> {
         draining.next = self.now.time + super::tick::DRAIN_STEP;
         if draining.left.is_empty() {
             // Sessions that were on their way here when it began.
-            draining.left = self.sessions.iter().map(|(_, s)| s.id).collect();
+            draining.left = identified(&self.sessions, self.desk.shard).map(|(id, _)| id).collect();
         }
         let keep = draining.left.len().saturating_sub(told);
         for id in draining.left.split_off(keep) {

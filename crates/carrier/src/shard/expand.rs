@@ -27,7 +27,7 @@ pub(super) fn framing(speech: &Speech) -> Option<Framing> {
         Speech::Stream { chunked: true } => Some(Framing::Chunk),
         Speech::Stream { chunked: false } | Speech::Raw => Some(Framing::Bare),
         // A datagram is a call of its own: those sessions hear by events.
-        Speech::Http(_) | Speech::Datagrams(_) | Speech::Closing => None,
+        Speech::Http(_) | Speech::Datagrams { .. } | Speech::Closing => None,
     }
 }
 
@@ -323,7 +323,9 @@ impl<N: Net> Shard<N> {
         let mut stretches: Vec<Option<Stretch>> = vec![None; self.lanes.len()];
         let mut apart = Vec::new();
         for (slot, s) in &self.sessions {
-            let excepted = delivery.except.is_some_and(|e| e == s.id);
+            let excepted = delivery
+                .except
+                .is_some_and(|e| e.slot as usize == slot && e == s.id(self.desk.shard, e.slot));
             let Some(lane) = s.hearing.filter(|_| s.vhost.index == vhost && !excepted) else { continue };
             let place = usize::from(lane.0).checked_sub(1);
             let Some((&(form, framing), known)) = place

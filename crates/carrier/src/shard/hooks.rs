@@ -16,7 +16,7 @@ impl<N: Net> Shard<N> {
         let Some(session) = self.session(id) else { return };
         if let News::Closed { number, why } = news {
             // Another may have taken its place meanwhile.
-            if session.hook.as_ref().is_some_and(|hook| hook.number() == number) {
+            if session.hook().is_some_and(|hook| hook.number() == number) {
                 self.lose_hook(id, why);
             }
             return;
@@ -27,7 +27,7 @@ impl<N: Net> Shard<N> {
         session.tidy();
         match news {
             News::Opened(hook) => {
-                session.hook = Some(hook);
+                session.set_hook(Some(hook));
                 self.converse(id.slot, None, |c, t| c.on_event(Event::HookOpened { ticket }, t));
             }
             News::Refused(refusal) => self.hear_answer(id, ticket, node::Answer::Refused(refusal)),
@@ -38,7 +38,7 @@ impl<N: Net> Shard<N> {
     /// The session's hook has been given up. What comes until the conversation has said how it goes on is told to it.
     fn lose_hook(&mut self, id: SessionId, why: HookEnd) {
         let Some(session) = self.session(id) else { return };
-        session.hook = None;
+        session.set_hook(None);
         if session.link == NONE && session.hearing.is_some() {
             session.hearing = Some(Lane(0));
             self.desk.roster.set_hearing(id.slot, NONE, Lane(0));
@@ -56,7 +56,7 @@ impl<N: Net> Shard<N> {
                 counters.panics += u64::from(bytes.is_none());
                 bytes
             });
-            let hooks = sessions.iter().filter_map(|s| self.sessions.get(*s as usize)?.hook.as_ref());
+            let hooks = sessions.iter().filter_map(|s| self.sessions.get(*s as usize)?.hook());
             match body {
                 // A form without parts is not sent.
                 Some(body) if body.is_empty() => {}

@@ -110,7 +110,7 @@ impl<N: Net> Shard<N> {
     pub(super) fn limit_stranger(&mut self, link: u32) {
         let Some(link) = self.links.get(link as usize) else { return };
         let Some(session) = self.sessions.get_mut(link.session as usize) else { return };
-        let (slot, id) = (link.session, session.id);
+        let (slot, id) = (link.session, session.id(self.desk.shard, link.session));
         if session.principal.is_some() || session.budget().is_some() {
             return;
         }

@@ -3,7 +3,7 @@
 use super::Shard;
 use super::inflate::Share;
 use crate::http1::{self, Progress, Refused};
-use crate::link::{Awaited, NONE, Speech};
+use crate::link::{Awaited, Link, NONE, Speech};
 use crate::net::{Net, Stream};
 use crate::websocket::{self, Fault, Item, Opcode};
 use dialect::Frame;
@@ -38,11 +38,11 @@ impl<N: Net> Shard<N> {
             self.read_later(slot);
             return self.desk.commit();
         }
-        if !link.unread.is_empty() {
-            let mut unread = std::mem::take(&mut link.unread);
+        if link.has_unread() {
+            let mut unread = link.take_unread();
             self.feed(slot, &mut unread);
             // What comes from the network comes after what is left of that.
-            if self.is_spent() || self.links.get(slot as usize).is_some_and(|l| !l.unread.is_empty()) {
+            if self.is_spent() || self.links.get(slot as usize).is_some_and(Link::has_unread) {
                 return self.desk.commit();
             }
         }
@@ -129,7 +129,7 @@ impl<N: Net> Shard<N> {
         if let Some(link) = self.links.get_mut(slot as usize)
             && matches!(link.speech, Speech::WebSocket(_))
         {
-            link.unread.extend_from_slice(unread);
+            link.keep_unread(unread);
             self.read_later(slot);
         }
     }
@@ -146,7 +146,7 @@ impl<N: Net> Shard<N> {
             | Speech::Stream { .. }
             | Speech::WebSocket(_)
             | Speech::Raw
-            | Speech::Datagrams(_)
+            | Speech::Datagrams { .. }
             | Speech::Closing => self.lose_link(slot, CloseReason::Gone),
         }
     }
@@ -158,7 +158,7 @@ impl<N: Net> Shard<N> {
             let Some(link) = self.links.get_mut(slot as usize) else { return };
             let rest = data.get_mut(at..).unwrap_or_default();
             if link.is_paused() {
-                link.unread.extend_from_slice(rest);
+                link.keep_unread(rest);
                 link.readable = true;
                 return;
             }
@@ -180,7 +180,7 @@ impl<N: Net> Shard<N> {
                     }
                     return self.converse(session, Some(id), |c, t| c.on_frame(Frame::Stream(rest), t));
                 }
-                Speech::Stream { .. } | Speech::Datagrams(_) | Speech::Closing => return,
+                Speech::Stream { .. } | Speech::Datagrams { .. } | Speech::Closing => return,
             }
         }
     }
@@ -284,7 +284,7 @@ impl<N: Net> Shard<N> {
                     break;
                 }
             }
-            let goes_on = |l: &crate::link::Link| matches!(l.speech, Speech::WebSocket(_)) && !l.is_paused();
+            let goes_on = |l: &Link| matches!(l.speech, Speech::WebSocket(_)) && !l.is_paused();
             if self.is_spent() || !self.links.get(slot as usize).is_some_and(goes_on) {
                 break;
             }

@@ -28,7 +28,7 @@ impl<N: Net> Shard<N> {
         let (vhost, principal, dialect) =
             (Arc::clone(&session.vhost), session.principal.clone(), session.dialect);
         let slot = self.seat(&vhost, dialect, None)?;
-        let id = self.sessions[slot as usize].id;
+        let id = self.sessions[slot as usize].id(self.desk.shard, slot);
         let inherited = principal.as_ref().map_or(Ok(()), |p| self.desk.inherit(parent, id, p, self.now));
         let child = &mut self.sessions[slot as usize];
         (child.principal, child.outlives) = (principal, true);

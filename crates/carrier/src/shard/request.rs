@@ -161,7 +161,7 @@ impl<N: Net> Shard<N> {
         // Bytes that came before the 101 was written are no frames: the peer could not know that there would be one,
         // and whoever sent them may not be who asked (T25).
         if let Some(link) = self.links.get(slot as usize)
-            && !link.unread.is_empty()
+            && link.has_unread()
         {
             return self.end_session(link.session, CloseReason::Fault, None);
         }
@@ -217,26 +217,17 @@ impl<N: Net> Shard<N> {
         link.session = crate::link::NONE;
         s.drop_link(slot);
         self.end_session(session, CloseReason::Done, None);
-        let (unread, owed) = (Vec::new(), Vec::new());
-        let over = HandedOver {
-            stream,
-            peer,
-            extras,
-            port,
-            asking,
-            request,
-            unread,
-            owed,
-            to,
-            conversation,
-            dialect,
-        };
+        let owed = Vec::new();
+        let over =
+            HandedOver { stream, peer, extras, port, asking, request, owed, to, conversation, dialect };
         self.leaving = Some(Box::new(over));
     }
 
     /// Sends the link on its way, with what was read from it and not looked at.
     pub(super) fn hand_over(&mut self, slot: u32, mut over: Box<HandedOver<N::Stream>>, unread: &[u8]) {
-        over.unread = unread.to_vec();
+        if !unread.is_empty() {
+            over.extras.get_or_insert_default().unread.extend_from_slice(unread);
+        }
         over.owed = self.out.owed(slot);
         self.net.remove(&mut over.stream);
         let to = over.to.shard.min(self.exchange.shards() - 1);
@@ -286,7 +277,7 @@ impl<N: Net> Shard<N> {
         self.set_deadline(slot, at);
         let link = &self.links[slot as usize];
         // What else was asked is still answered; who has said that nothing further comes is read to that end.
-        if link.readable || link.ended || !link.unread.is_empty() {
+        if link.readable || link.ended || link.has_unread() {
             self.read_later(slot);
         }
     }
@@ -326,9 +317,10 @@ impl<N: Net> Shard<N> {
             Speech::Stream { chunked: false } | Speech::Raw => {
                 self.out.owe_new(slot, |out| out.extend_from_slice(bytes));
             }
-            Speech::Datagrams(to) => {
+            Speech::Datagrams { .. } => {
+                let Some(to) = link.datagrams_to() else { return };
                 self.desk.counters.bytes_out += bytes.len() as u64;
-                self.net.send(link.port, *to, bytes);
+                self.net.send(link.port, to, bytes);
             }
             Speech::Http(_) => tracing::error!("a dialect sent a unit before it answered the request"),
             Speech::Closing => {}

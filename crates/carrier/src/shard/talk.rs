@@ -30,8 +30,7 @@ impl<N: Net> Shard<N> {
         let generation = self.birth();
         let entry = self.sessions.vacant_entry();
         let slot = u32::try_from(entry.key()).ok()?;
-        let id = SessionId { shard: self.desk.shard, slot, generation };
-        let mut session = Session::new(id, Arc::clone(vhost), dialect);
+        let mut session = Session::new(generation, Arc::clone(vhost), dialect);
         session.link = link.unwrap_or(NONE);
         entry.insert(session);
         self.desk.roster.seat(slot);
@@ -69,7 +68,7 @@ impl<N: Net> Shard<N> {
         };
         let Some(session) = self.sessions.get_mut(slot as usize) else { return };
         session.conversation = Some(conversation);
-        let id = session.id;
+        let id = session.id(self.desk.shard, slot);
         if session.is_held() {
             self.queue(id, turn);
         } else {
@@ -82,7 +81,8 @@ impl<N: Net> Shard<N> {
 
     /// The session, if it is still the same.
     pub(super) fn session(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.sessions.get_mut(id.slot as usize).filter(|s| s.id == id)
+        let session = self.sessions.get_mut(id.slot as usize)?;
+        (session.id(self.desk.shard, id.slot) == id).then_some(session)
     }
 
     /// Keeps a turn behind an earlier one that waits. What it says first goes out at once: deliveries do not wait
@@ -140,7 +140,7 @@ impl<N: Net> Shard<N> {
                     self.pause_links(id.slot);
                 }
                 Effect::Post { body } => {
-                    if let Some(hook) = &session.hook {
+                    if let Some(hook) = session.hook() {
                         hook.post(Bytes::copy_from_slice(turn.words().bytes(body)));
                     }
                 }
@@ -252,7 +252,7 @@ impl<N: Net> Shard<N> {
     /// Goes on with the turns of a session that met a full inbox.
     pub(super) fn resume_held(&mut self, slot: u32) {
         let Some(session) = self.sessions.get_mut(slot as usize) else { return };
-        let id = session.id;
+        let id = session.id(self.desk.shard, slot);
         let mut turns = std::mem::take(&mut session.waits().held);
         while let Some(turn) = turns.pop_front() {
             self.apply(id, turn);
@@ -279,7 +279,7 @@ impl<N: Net> Shard<N> {
         let lane = match hearing {
             Hearing::Events => Lane(0),
             Hearing::Form(form) => {
-                let posts = link == NONE && session.hook.is_some();
+                let posts = link == NONE && session.hook().is_some();
                 self.lane(form, if posts { Some(Framing::Post) } else { self.framing_on(link) })
             }
         };
@@ -315,7 +315,7 @@ impl<N: Net> Shard<N> {
         for slot in links {
             let Some(link) = self.links.get_mut(slot as usize) else { continue };
             link.pause.holding = holding;
-            if !link.is_paused() && (link.readable || !link.unread.is_empty()) {
+            if !link.is_paused() && (link.readable || link.has_unread()) {
                 self.read_later(slot);
             }
         }
@@ -324,8 +324,7 @@ impl<N: Net> Shard<N> {
     /// Sees to it that the session is looked at when `at` has come.
     pub(super) fn wake_session(&mut self, id: SessionId, at: Time) {
         let Some(session) = self.session(id) else { return };
-        if session.timer.is_none_or(|t| at < t) {
-            session.timer = Some(at);
+        if session.alarm.set(at) {
             self.wheel.set(at, Timer::Session(id.slot, id.generation));
         }
     }

@@ -43,8 +43,7 @@ impl<N: Net> Shard<N> {
     pub(super) fn set_deadline(&mut self, slot: u32, at: Time) {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         link.deadline = at;
-        if link.timer.is_none_or(|t| at < t) {
-            link.timer = Some(at);
+        if link.alarm.set(at) {
             self.wheel.set(at, Timer::Link(slot, link.generation));
         }
     }
@@ -66,10 +65,9 @@ impl<N: Net> Shard<N> {
         let Some(link) = self.links.get_mut(slot as usize).filter(|l| l.generation == generation) else {
             return;
         };
-        if link.timer.is_none_or(|t| t > now) {
+        if !link.alarm.goes_off(now) {
             return;
         }
-        link.timer = None;
         if link.deadline > now {
             let at = link.deadline;
             return self.set_deadline(slot, at);
@@ -119,7 +117,7 @@ impl<N: Net> Shard<N> {
                 };
                 self.end_session(session, reason, None);
             }
-            Speech::Stream { .. } | Speech::Raw | Speech::Datagrams(_) => {}
+            Speech::Stream { .. } | Speech::Raw | Speech::Datagrams { .. } => {}
             // A link that is closing goes on as long as its peer takes what it is owed.
             Speech::Closing if self.out.holds(slot) && std::mem::take(&mut link.moved) => {
                 self.set_deadline(slot, now + super::end::STALL);
@@ -146,10 +144,9 @@ impl<N: Net> Shard<N> {
     fn session_due(&mut self, id: SessionId) {
         let now = self.now.time;
         let Some(session) = self.session(id) else { return };
-        if session.timer.is_none_or(|t| t > now) {
+        if !session.alarm.goes_off(now) {
             return;
         }
-        session.timer = None;
         if let Some(waits) = session.waits.as_mut() {
             let stranger = waits.budget.as_ref().map(|budget| budget.until);
             if stranger.is_some_and(|until| until <= now) {

@@ -64,14 +64,14 @@ fn summary(settings: &Settings) -> String {
         }
     };
     for token in &settings.tokens {
-        let name = token.principal.name.as_deref().unwrap_or_default();
+        let name = token.principal.role.name.as_deref().unwrap_or_default();
         let vhost = match token.vhost.as_str() {
             "/" => String::new(),
             vhost => format!(" in {vhost}"),
         };
-        row(&format!("token {name}"), grants(&token.principal.grants) + &vhost);
+        row(&format!("token {name}"), grants(&token.principal.role.grants) + &vhost);
     }
-    let anybody = settings.anonymous.as_ref().map_or_else(|| "refused".into(), |a| grants(&a.grants));
+    let anybody = settings.anonymous.as_ref().map_or_else(|| "refused".into(), |a| grants(&a.role.grants));
     row("no token", anybody);
     if !settings.assigned.is_empty() {
         let all: Vec<_> = settings.assigned.iter().map(ToString::to_string).collect();

@@ -9,7 +9,7 @@ use crate::enrolment::Wish;
 use crate::exchange::VHost;
 use crate::inbox::{Answer, Done, Entry, Errand, Fence, Then};
 use dialect::{Command, Span, Words};
-use model::{ChannelName, Grant, Now, Principal, PrincipalId, Refusal, SessionId, Ticket};
+use model::{ChannelName, Now, Principal, PrincipalId, Refusal, Role, SessionId, Ticket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Desk {
         &mut self,
         caller: &mut Caller<'_>,
         ticket: Option<Ticket>,
-        (name, grants, idle): (&'static str, Arc<[Grant]>, Duration),
+        (role, idle): (Arc<Role>, Duration),
     ) -> Result<(), Refusal> {
         if self.roster.memberships(caller.session.slot) > 0 {
             return Err(Refusal::HasJoined);
@@ -28,7 +28,7 @@ impl Desk {
             return Err(Refusal::TooFast);
         }
         let (max, now) = (self.limits.enrolments, caller.now.time);
-        let wish = Wish { vhost: caller.vhost.index, name, grants, idle };
+        let wish = Wish { vhost: caller.vhost.index, role, idle };
         let (principal, proof) = self.exchange.enrolments.enrol(wish, max, now)?;
         self.commit();
         let answer = Answer::Enrolled(principal, proof);
@@ -63,7 +63,7 @@ impl Desk {
         now: Now,
     ) -> Result<(), Refusal> {
         let enrolment = principal.address.filter(|a| a.is_enrolment());
-        let before = self.enrolled.get(&session.slot).copied();
+        let before = self.enrolled(session);
         if enrolment.is_some() && before == enrolment {
             return Ok(());
         }
@@ -71,12 +71,9 @@ impl Desk {
             // Those channels count it under the address it had then.
             return enrolment.map_or(Ok(()), |_| Err(Refusal::HasJoined));
         }
-        if let Some(who) = enrolment {
+        if enrolment.is_some() {
             let max = self.limits.sessions_per_enrolment;
             self.exchange.enrolments.attach(principal, session, max)?;
-            self.enrolled.insert(session.slot, who);
-        } else {
-            self.enrolled.remove(&session.slot);
         }
         if let Some(before) = before {
             self.exchange.enrolments.release(before, session, now.time);
@@ -114,19 +111,24 @@ impl Desk {
     /// Whether this session of this shard acts for the enrolled principal.
     #[must_use]
     pub fn acts_for(&self, session: SessionId, who: PrincipalId) -> bool {
-        self.enrolled.get(&session.slot) == Some(&who)
+        self.enrolled(session) == Some(who)
     }
 
-    /// A session has ended: it acts for nobody.
-    pub(super) fn release(&mut self, session: SessionId, now: Now) {
-        if let Some(who) = self.enrolled.remove(&session.slot) {
+    /// For which enrolled principal a session of this shard acts. The register counts it there.
+    fn enrolled(&self, session: SessionId) -> Option<PrincipalId> {
+        self.roster.address(session.slot).filter(|who| who.is_enrolment())
+    }
+
+    /// A session has ended that acted for an enrolled principal.
+    pub(super) fn release(&self, who: Option<PrincipalId>, session: SessionId, now: Now) {
+        if let Some(who) = who.filter(|who| who.is_enrolment()) {
             self.exchange.enrolments.release(who, session, now.time);
         }
     }
 
     pub(super) fn retire(&mut self, caller: &Caller<'_>, ticket: Option<Ticket>) -> Applied {
         let session = caller.session;
-        let Some(&who) = self.enrolled.get(&session.slot) else {
+        let Some(who) = self.enrolled(session) else {
             self.refuse(session, ticket, Refusal::UnknownPrincipal);
             return Applied::Done;
         };
@@ -154,7 +156,6 @@ impl Desk {
                 );
             }
         }
-        self.enrolled.remove(&session.slot);
         self.roster.set_address(session.slot, None);
         self.send_out(session, ticket, sessions, Done::Retired(who), |session, errand| Entry::Kick {
             session,
@@ -179,7 +180,7 @@ impl Desk {
             self.refuse(session, ticket, Refusal::NotMember);
             return Applied::Done;
         };
-        let Some(&of) = self.enrolled.get(&session.slot) else {
+        let Some(of) = self.enrolled(session) else {
             return self.withdraw_alone(caller, ticket, name);
         };
         if self.exchange.must_hold_everybody() {

@@ -123,6 +123,6 @@ impl Desk {
         }
         self.roster.set_address(session.slot, None);
         // After its memberships: who is counted in a channel is known as one of its principal's sessions.
-        self.release(session, now);
+        self.release(address, session, now);
     }
 }

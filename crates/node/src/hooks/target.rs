@@ -59,7 +59,9 @@ impl Target {
                 authority.port_u16().filter(|port| *port > 0).ok_or("the hook's port is none")?
             }
         };
-        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        // A query may follow the host at once; in a request a path is always there.
+        let path = uri.path_and_query().map_or("/".into(), ToString::to_string);
+        let path = PathAndQuery::try_from(path).map_err(|_| WRONG)?;
         let authority = HeaderValue::from_str(authority.as_str()).map_err(|_| WRONG)?;
         Ok(Self { tls, host, port, path, authority })
     }
@@ -76,6 +78,7 @@ mod tests {
 
     #[test]
     fn urls() {
+        assert_eq!(Target::parse("http://example.com?a=b").unwrap().path.as_str(), "/?a=b");
         let t = Target::parse("https://Example.COM/a/b?token=x#part").unwrap();
         assert_eq!(
             (t.tls, t.host.as_str(), t.port, t.path.as_str()),

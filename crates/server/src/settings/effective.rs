@@ -78,7 +78,7 @@ fn token(written: &Token) -> Token {
 
 fn anonymous(settings: &Settings) -> Option<Anonymous> {
     let principal = settings.anonymous.as_ref()?;
-    let grants = principal.grants.iter().map(ToString::to_string).collect();
+    let grants = principal.role.grants.iter().map(ToString::to_string).collect();
     Some(Anonymous { grants })
 }
 

@@ -50,12 +50,11 @@ pub(super) fn tokens(written: &[config::Token], problems: &mut Problems) -> Vec<
         let grants = grants(&written.grants, &path, problems);
         let Some(secret) = secret else { continue };
         if let Some(other) = all.iter().find(|t| *t.secret == secret && t.vhost == vhost) {
-            let other = other.principal.name.as_deref().unwrap_or_default();
+            let other = other.principal.role.name.as_deref().unwrap_or_default();
             let what = format!("`{name}` has the same secret as `{other}`: nobody could tell them apart");
             problems.push(Problem::new(path.clone(), what, "give each a secret of its own"));
         }
-        let principal =
-            Arc::new(Principal { name: Some(name.as_str().into()), address: None, grants: grants.into() });
+        let principal = Arc::new(Principal::named(name.as_str(), grants));
         all.push(Token { secret: secret.into(), vhost, principal });
     }
     all

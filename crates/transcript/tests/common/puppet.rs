@@ -273,7 +273,8 @@ fn enrolments(verb: &str, rest: &str, ticket: Ticket, turn: &mut Turn) {
     match verb {
         "enrol" => {
             let grants = ["READ **", "WRITE **"].map(|g| Grant::parse(g).unwrap()).to_vec();
-            turn.enrol(ticket, "puppet-", grants.into(), Duration::from_millis(rest.parse().unwrap()));
+            let role = Principal::named("puppet-", grants).role;
+            turn.enrol(ticket, role, Duration::from_millis(rest.parse().unwrap()));
         }
         "act" => {
             let (who, token) = rest.split_once(' ').map_or((rest, None), |(who, token)| (who, Some(token)));
@@ -291,8 +292,8 @@ fn enrolments(verb: &str, rest: &str, ticket: Ticket, turn: &mut Turn) {
 /// `#5` is enrolled under 5, `5` is whom the authority calls that.
 fn address(text: &str) -> PrincipalId {
     match text.strip_prefix('#') {
-        Some(enrolled) => PrincipalId(enrolled.parse().unwrap()),
-        None => PrincipalId(THEIRS + text.parse::<u64>().unwrap()),
+        Some(enrolled) => PrincipalId::new(enrolled.parse().unwrap()).unwrap(),
+        None => PrincipalId::new(THEIRS + text.parse::<u64>().unwrap()).unwrap(),
     }
 }
 
@@ -340,7 +341,8 @@ impl Conversation for Puppet {
         self.explode("event", turn);
         let told = match event {
             Event::Authenticated { principal, .. } => {
-                let hello = format!("hello {}", principal.name.as_deref().unwrap_or("you"));
+                let name = principal.name().map_or("you".into(), |name| name.to_string());
+                let hello = format!("hello {name}");
                 let script = std::mem::take(&mut self.admitted);
                 if script.starts_with("answer") {
                     self.answers = true;
@@ -353,7 +355,7 @@ impl Conversation for Puppet {
             Event::Left { channel, .. } => format!("left {channel}"),
             Event::Enrolled { principal, token, .. } => {
                 let address = principal.address.unwrap();
-                format!("enrolled #{} {token} {}", address.0, principal.name.as_deref().unwrap())
+                format!("enrolled #{address} {token} {}", principal.name().unwrap())
             }
             Event::Retired { .. } => "retired".to_owned(),
             Event::Checked { .. } => "checked".to_owned(),
@@ -453,11 +455,7 @@ impl Names {
 /// Somebody with a name and an address.
 pub(crate) fn named(name: &str, address: u64) -> Arc<Principal> {
     let grants = ["READ **", "WRITE **"].map(|g| Grant::parse(g).unwrap()).to_vec();
-    Arc::new(Principal {
-        name: Some(name.into()),
-        address: Some(PrincipalId(THEIRS + address)),
-        grants: grants.into(),
-    })
+    Arc::new(Principal { address: PrincipalId::new(THEIRS + address), ..Principal::named(name, grants) })
 }
 
 impl Authority for Names {

@@ -1,7 +1,6 @@
 //! What devices ask and are answered, whichever way they come: registering, joining, saying, leaving.
 
 use crate::devices::Devices;
-use crate::settings::SENDER;
 use crate::wire::device::{self, Command, TOKEN};
 use bytes::Bytes;
 use dialect::{Event, Turn};
@@ -170,25 +169,27 @@ impl Device {
             turn.misproved(Errand::Who.ticket());
             return Outcome::Waits;
         }
-        turn.enrol(Errand::Who.ticket(), SENDER, self.shared.rules.grants.clone(), idle);
+        turn.enrol(Errand::Who.ticket(), self.shared.rules.sender.clone(), idle);
         Outcome::Waits
     }
 
     fn resume(&mut self, id: u32, token: &[u8], turn: &mut Turn) -> Outcome {
-        let (Ok(text), Ok(own)) = (std::str::from_utf8(token), token.try_into()) else {
+        let (Ok(text), Ok(own), Some(who)) =
+            (std::str::from_utf8(token), token.try_into(), PrincipalId::new(id.into()))
+        else {
             turn.binary(device::failed);
             return Outcome::Done;
         };
         self.asked = Asked::Resumed;
         self.token = Some(Box::new(own));
-        turn.act_as(Errand::Who.ticket(), PrincipalId(id.into()), Some(text));
+        turn.act_as(Errand::Who.ticket(), who, Some(text));
         Outcome::Waits
     }
 
     /// Who it is, is known now.
     fn be(&mut self, principal: &Principal, token: Option<&str>, turn: &mut Turn) {
         let asked = std::mem::replace(&mut self.asked, Asked::Nothing);
-        let id = principal.address.and_then(|address| u32::try_from(address.0).ok()).unwrap_or(0);
+        let id = principal.address.and_then(PrincipalId::enrolment).unwrap_or(0);
         let token = token.and_then(|t| <[u8; TOKEN]>::try_from(t.as_bytes()).ok());
         match (asked, token) {
             (Asked::WithToken, Some(token)) if id != 0 => {

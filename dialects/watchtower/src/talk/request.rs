@@ -8,7 +8,6 @@ use super::join::Joining;
 use super::stream::Streaming;
 use super::{JSON, Rules, answer, fail, respond};
 use crate::map::{self, Doing};
-use crate::settings::SENDER;
 use crate::wire::http::{self, Ask, Problem, Sender, Style, Wish};
 use dialect::{ChannelCount, Conversation, Event, Frame, Request, Response, Turn};
 use model::{CloseReason, Delivery, Draft, PrincipalId, Refusal, Ticket, Time};
@@ -142,7 +141,7 @@ impl Talk {
         if !shown.is_some_and(|shown| self.rules.knows(shown.as_bytes())) {
             return turn.misproved(ENTER);
         }
-        turn.enrol(ENTER, SENDER, self.rules.grants.clone(), self.rules.settings.idle());
+        turn.enrol(ENTER, self.rules.sender.clone(), self.rules.settings.idle());
     }
 
     /// A token that is shown must be right, also where none is asked for. SPEC [ID-2], [ID-3].
@@ -152,7 +151,7 @@ impl Talk {
             return self.fail(&Problem::new(401, how), turn);
         }
         self.state = State::Entering(Box::new(wish));
-        turn.act_as(ENTER, PrincipalId(sender.id.into()), sender.token.as_deref());
+        turn.act_as(ENTER, sender.id.into(), sender.token.as_deref());
     }
 
     /// The request acts for its sender: does what it wants.
@@ -178,7 +177,6 @@ impl Talk {
             }
             Wish::Broadcast(channels, speech) => self.say(channels, map::draft(speech), None, turn),
             Wish::Send(channels, receivers, speech) => {
-                let receivers = receivers.into_iter().map(|id| PrincipalId(id.into())).collect();
                 self.say(channels, map::draft(speech), Some(receivers), turn);
             }
         }
@@ -393,7 +391,7 @@ impl Conversation for Talk {
     fn on_event(&mut self, event: Event<'_>, turn: &mut Turn) {
         match event {
             Event::Enrolled { principal, token, .. } => {
-                let id = principal.address.and_then(|a| u32::try_from(a.0).ok()).unwrap_or(0);
+                let id = principal.address.and_then(PrincipalId::enrolment).unwrap_or(0);
                 self.answer(|out| http::registered(id, token, out), turn);
             }
             Event::Authenticated { .. } => self.entered(turn),

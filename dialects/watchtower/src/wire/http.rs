@@ -9,7 +9,9 @@ pub use problem::{BAD_CALLBACK, BAD_RECEIVER, BAD_SECRET, BAD_SENDER, Problem, S
 
 use body::Members;
 use dialect::{Request, json, percent};
+use model::PrincipalId;
 use std::io::Write;
+use std::num::NonZeroU32;
 
 /// What a request asks for.
 #[derive(Debug)]
@@ -23,8 +25,8 @@ pub enum Ask {
 /// For whom a request wants to act.
 #[derive(Debug)]
 pub struct Sender {
-    /// Its number, not 0.
-    pub id: u32,
+    /// Its number.
+    pub id: NonZeroU32,
     /// The token that it shows.
     pub token: Option<String>,
 }
@@ -51,7 +53,7 @@ pub enum Wish {
     /// To say something to everybody in these channels.
     Broadcast(Vec<u32>, Speech),
     /// To say something to these senders in these channels.
-    Send(Vec<u32>, Vec<u32>, Speech),
+    Send(Vec<u32>, Vec<PrincipalId>, Speech),
 }
 
 /// Whether a path is this dialect's. SPEC [URL-1].
@@ -132,8 +134,8 @@ fn allowed(request: &Request<'_>, methods: &[&str], allow: &'static str) -> Resu
 }
 
 /// The sender that a query names. SPEC [ID-1].
-fn named_sender(request: &Request<'_>) -> Result<u32, Problem> {
-    let id = request.parameter("sender").and_then(|text| text.parse().ok()).filter(|id| *id != 0);
+fn named_sender(request: &Request<'_>) -> Result<NonZeroU32, Problem> {
+    let id = request.parameter("sender").and_then(|text| text.parse().ok());
     id.ok_or_else(|| Problem::new(401, BAD_SENDER))
 }
 

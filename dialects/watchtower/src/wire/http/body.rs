@@ -3,9 +3,11 @@
 use super::add;
 use super::problem::{BAD_CALLBACK, BAD_SENDER, Problem};
 use dialect::json::{self, Flaw};
+use model::PrincipalId;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 /// The longest name of an event, in bytes.
 const EVENT_NAME_MAX: usize = 255;
@@ -69,13 +71,11 @@ impl<'a> Members<'a> {
     }
 
     /// SPEC [ID-1].
-    pub(super) fn sender(&self) -> Result<u32, Problem> {
+    pub(super) fn sender(&self) -> Result<NonZeroU32, Problem> {
         let Some(written) = given(self.sender) else { return Err(Problem::new(401, BAD_SENDER)) };
         match digits(written) {
             // Too large, or a fraction, or negative: nobody is called so.
-            Some(text) => {
-                text.parse().ok().filter(|id| *id != 0).ok_or_else(|| Problem::new(401, BAD_SENDER))
-            }
+            Some(text) => text.parse().map_err(|_| Problem::new(401, BAD_SENDER)),
             None => Err(Problem::new(400, "`sender` must be the number that /register returned, as in 72")),
         }
     }
@@ -84,8 +84,9 @@ impl<'a> Members<'a> {
         numbers(self.channels, "channels", "channel numbers, as in [5,6]", max)
     }
 
-    pub(super) fn receivers(&self, max: usize) -> Result<Vec<u32>, Problem> {
-        numbers(self.receivers, "receivers", "the numbers of senders, as in [52,34]", max)
+    pub(super) fn receivers(&self, max: usize) -> Result<Vec<PrincipalId>, Problem> {
+        let numbers = numbers(self.receivers, "receivers", "the numbers of senders, as in [52,34]", max)?;
+        Ok(numbers.into_iter().filter_map(|number| PrincipalId::new(number.into())).collect())
     }
 
     pub(super) fn callback_url(&self) -> Result<String, Problem> {
