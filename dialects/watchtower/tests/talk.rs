@@ -83,7 +83,7 @@ impl Stage {
                     format!("act as {who} {:?}", token.map(|t| words.text(t)))
                 }
                 Command::Enrol { role, .. } => {
-                    format!("enrol {} {:?}", role.name.as_deref().unwrap(), role.grants)
+                    format!("enrol {} {:?}", role.name.as_deref().unwrap_or("?"), role.grants)
                 }
                 Command::Join { channel, .. } => format!("join {}", words.text(channel)),
                 Command::Check { channel, who } => format!("check {} {who:?}", words.text(channel)),
