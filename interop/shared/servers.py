@@ -41,6 +41,8 @@ class Server:
             if " is listening at " in line:
                 words = line.split(" is listening at ")[1].split(" (")[0]
                 self.addresses = words.split(" and ")
+            elif line.startswith("and for devices at "):
+                self.addresses += line.split(" at ")[1].strip().split(" and ")
             elif line.startswith("  metrics "):
                 self.admin = line.split("http://")[1].split("/")[0]
             elif line.startswith("Ctrl-C"):

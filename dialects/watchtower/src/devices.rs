@@ -45,6 +45,17 @@ impl Devices {
         }
     }
 
+    /// A line to try it in a shell. `None`: who has no secret is told nothing there, or devices do not come by this road.
+    pub(crate) fn own_line(&self, road: Road, address: &str) -> Option<String> {
+        let (host, port) = address.rsplit_once(':').filter(|_| self.admits(b""))?;
+        let udp = match road {
+            Road::Tcp => "",
+            Road::Udp => "-u ",
+            Road::Http | Road::None => return None,
+        };
+        Some(format!("printf R | nc {udp}-w 1 {host} {port} | od -An -tx1"))
+    }
+
     /// Who lets a device knock from beyond this machine must first have proved that his address receives: he echoes a
     /// cookie that was sent there. SPEC [UDP-2].
     pub(crate) fn knock(&self, knock: &Knock<'_>, answer: &mut Vec<u8>) -> Welcome {
@@ -63,17 +74,6 @@ impl Devices {
         device::cookie(answer, &self.cookies.make(&knock.address, now));
         Welcome::Answer
     }
-}
-
-/// A line to try it in a shell.
-pub(crate) fn own_line(road: Road, address: &str) -> Option<String> {
-    let (host, port) = address.rsplit_once(':')?;
-    let udp = match road {
-        Road::Tcp => "",
-        Road::Udp => "-u ",
-        Road::Http | Road::None => return None,
-    };
-    Some(format!("printf R | nc {udp}-w 1 {host} {port} | od -An -tx1"))
 }
 
 #[cfg(test)]
