@@ -14,6 +14,7 @@ from pathlib import Path
 
 from peers import check, soon
 
+ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ["CHAPPE_BINARY"]
 # The admin listener has a port of its own, which the next server would want as well.
 ENVIRONMENT = {
