@@ -3,6 +3,7 @@
 use crate::map;
 use crate::settings::devices::Devices as Settings;
 use crate::talk::Rules;
+use crate::talk::mailbox::Shelf;
 use crate::talk::{tcp::Tcp, udp::Udp};
 use crate::wire::device::{self, COOKIE};
 use crate::wire::seal::Cookies;
@@ -17,6 +18,8 @@ pub(crate) struct Devices {
     /// How they hear.
     pub(crate) form: &'static Form,
     cookies: Cookies,
+    /// What waits for devices that may wake up elsewhere.
+    pub(crate) shelf: Shelf,
 }
 
 impl Devices {
@@ -24,7 +27,7 @@ impl Devices {
     pub(crate) fn new(rules: Arc<Rules>, key: [u8; 32]) -> Self {
         let aliases = Arc::clone(&rules.aliases);
         let form = map::form("watchtower frames", move |message, parts| map::frame(&aliases, message, parts));
-        Self { rules, form, cookies: Cookies::new(key) }
+        Self { rules, form, cookies: Cookies::new(key), shelf: Shelf::default() }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
