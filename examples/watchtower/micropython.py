@@ -10,8 +10,9 @@ stream = server.makefile("rb")
 
 def ask(command):
     server.send(command)
-    letter, number = struct.unpack("<BI", stream.read(5))
-    return number
+    if stream.read(1) != b"A":
+        raise SystemExit("the server says no")
+    return struct.unpack("<I", stream.read(4))[0]
 
 
 me = ask(b"R")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from peers import check, soon
 
+ROOT = Path(__file__).resolve().parents[2]
 BINARY = os.environ["CHAPPE_BINARY"]
 # The admin listener has a port of its own, which the next server would want as well.
 ENVIRONMENT = {
@@ -34,12 +35,18 @@ class Server:
         self.folder = folder
         self.log = folder / "server.log"
         self.addresses = []
+        self.admin = None
 
     async def hear_banner(self):
         while line := (await soon(self.process.stdout.readline(), "the banner", START)).decode():
             if " is listening at " in line:
                 words = line.split(" is listening at ")[1].split(" (")[0]
                 self.addresses = words.split(" and ")
+            elif line.startswith("and for devices at "):
+                self.addresses += line.split(" at ")[1].strip().split(" and ")
+            elif line.startswith("  metrics "):
+                self.admin = line.split("http://")[1].split("/")[0]
+            elif line.startswith("Ctrl-C"):
                 return
         await self.process.wait()
         raise AssertionError(f"the server did not start: {self.log.read_text()}")
@@ -168,9 +175,14 @@ def certificate(place, name, *hosts):
 
 
 async def wait_for(what, condition, deadline=15.0):
-    """Looks until it is so."""
+    """Looks until it is so. The condition may have to be waited for itself."""
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline
-    while not (seen := condition()) and loop.time() < end:
+
+    async def look():
+        seen = condition()
+        return await seen if asyncio.iscoroutine(seen) else seen
+
+    while not (seen := await look()) and loop.time() < end:
         await asyncio.sleep(0.05)
     check(what, seen, seen)

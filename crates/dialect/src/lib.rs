@@ -73,7 +73,7 @@ pub trait Dialect: Send + Sync {
 
     /// A line that a person can paste into a shell to try it, for a server at `address` (host and port). It listens
     /// and speaks to the channel `chat`, and has that word for nothing else: a page may put another in its place. Where
-    /// channels are numbers it is 5.
+    /// channels are numbers it is 5. Where that takes more than one line, it is the first of them.
     /// What cannot be tried in a shell says in a few words how it is tried.
     fn paste_line(&self, address: &str) -> String;
 

@@ -30,8 +30,8 @@ pub(crate) struct Open {
 pub enum Address {
     /// At an address and port, with TLS or without.
     Tcp(SocketAddr, bool),
-    /// At an address and port where a dialect's own protocol is spoken.
-    Own(SocketAddr, Road, Speaks),
+    /// At an address and port where a dialect's own protocol is spoken, with TLS or without.
+    Own(SocketAddr, Road, Speaks, bool),
     /// At a path.
     Unix(PathBuf),
 }
@@ -41,8 +41,9 @@ impl std::fmt::Display for Address {
         match self {
             Self::Tcp(address, false) => write!(f, "http://{address}"),
             Self::Tcp(address, true) => write!(f, "https://{address}"),
-            Self::Own(address, Road::Udp, _) => write!(f, "udp://{address}"),
-            Self::Own(address, Road::Tcp | Road::Http | Road::None, _) => write!(f, "tcp://{address}"),
+            Self::Own(address, Road::Udp, ..) => write!(f, "udp://{address}"),
+            Self::Own(address, .., true) => write!(f, "tls://{address}"),
+            Self::Own(address, Road::Tcp | Road::Http | Road::None, ..) => write!(f, "tcp://{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -87,10 +88,10 @@ pub(crate) fn open(settings: &Settings, can_serve: impl Fn(Speaks) -> bool) -> R
                 Speaks::Http => Address::Tcp(socket.local_addr()?, identities.is_some()),
                 own @ Speaks::Watchtower => {
                     os::find_the_gone(socket)?;
-                    Address::Own(socket.local_addr()?, Road::Tcp, own)
+                    Address::Own(socket.local_addr()?, Road::Tcp, own, identities.is_some())
                 }
             },
-            Listening::Udp(socket) => Address::Own(socket.local_addr()?, Road::Udp, listener.speaks),
+            Listening::Udp(socket) => Address::Own(socket.local_addr()?, Road::Udp, listener.speaks, false),
             Listening::Unix(socket) => {
                 let path = socket.local_addr()?.as_pathname().map(PathBuf::from);
                 Address::Unix(path.unwrap_or_default())

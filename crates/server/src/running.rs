@@ -105,7 +105,7 @@ impl Running {
     #[must_use]
     pub fn own_address(&self, road: Road) -> Option<SocketAddr> {
         self.addresses.iter().find_map(|a| match a {
-            Address::Own(address, by, _) if *by == road => Some(*address),
+            Address::Own(address, by, ..) if *by == road => Some(*address),
             Address::Tcp(..) | Address::Own(..) | Address::Unix(_) => None,
         })
     }
@@ -248,31 +248,37 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// For each dialect a line to paste, for the first address that has a port.
+/// For each dialect a line to paste, for the first address that has a port, then those for its own protocol.
 fn paste_lines(dialects: &[Box<dyn Dialect>], addresses: &[Address]) -> Vec<(&'static str, String)> {
     let first = addresses.iter().find_map(|a| match a {
         Address::Tcp(address, tls) => Some((reachable(*address).to_string(), *tls)),
         Address::Own(..) | Address::Unix(_) => None,
     });
-    let Some((address, tls)) = first else { return Vec::new() };
     let line = |d: &dyn Dialect| {
-        let plain = d.paste_line(&address);
-        match tls {
+        let (address, tls) = first.as_ref()?;
+        let plain = d.paste_line(address);
+        Some(match tls {
             false => plain,
             true => ["http", "ws"].iter().fold(plain, |line, scheme| {
                 line.replace(&format!("{scheme}://{address}"), &format!("{scheme}s://{address}"))
             }),
-        }
+        })
     };
-    let own = addresses.iter().filter_map(|a| match a {
-        Address::Own(address, road, speaks) if address.is_ipv4() => {
-            let dialect = dialects.iter().find(|d| Some(d.name()) == speaks.dialect())?;
-            let line = dialect.own_line(*road, &reachable(*address).to_string())?;
-            Some(("", line))
+    // What speaks TLS there has no line as short.
+    let own_line = |d: &dyn Dialect, a: &Address| match a {
+        Address::Own(address, road, speaks, false)
+            if address.is_ipv4() && speaks.dialect() == Some(d.name()) =>
+        {
+            d.own_line(*road, &reachable(*address).to_string())
         }
         Address::Tcp(..) | Address::Own(..) | Address::Unix(_) => None,
+    };
+    let lines = dialects.iter().map(|d| {
+        let own = addresses.iter().filter_map(|a| own_line(&**d, a));
+        (d.name(), line(&**d).into_iter().chain(own))
     });
-    dialects.iter().map(|d| (d.name(), line(&**d))).chain(own).collect()
+    let named = |(name, lines): (_, _)| std::iter::once(name).chain(std::iter::repeat("")).zip(lines);
+    lines.flat_map(named).collect()
 }
 
 /// Runs a shard. When its loop itself fails, its sessions cannot be saved and the others would wait for it for

@@ -3,6 +3,7 @@
 use crate::map;
 use crate::settings::devices::Devices as Settings;
 use crate::talk::Rules;
+use crate::talk::mailbox::Shelf;
 use crate::talk::{tcp::Tcp, udp::Udp};
 use crate::wire::device::{self, COOKIE};
 use crate::wire::seal::Cookies;
@@ -17,6 +18,8 @@ pub(crate) struct Devices {
     /// How they hear.
     pub(crate) form: &'static Form,
     cookies: Cookies,
+    /// What waits for devices that may wake up elsewhere.
+    pub(crate) shelf: Shelf,
 }
 
 impl Devices {
@@ -24,7 +27,7 @@ impl Devices {
     pub(crate) fn new(rules: Arc<Rules>, key: [u8; 32]) -> Self {
         let aliases = Arc::clone(&rules.aliases);
         let form = map::form("watchtower frames", move |message, parts| map::frame(&aliases, message, parts));
-        Self { rules, form, cookies: Cookies::new(key) }
+        Self { rules, form, cookies: Cookies::new(key), shelf: Shelf::default() }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -45,6 +48,17 @@ impl Devices {
         }
     }
 
+    /// A line to try it in a shell. `None`: who has no secret is told nothing there, or devices do not come by this road.
+    pub(crate) fn own_line(&self, road: Road, address: &str) -> Option<String> {
+        let (host, port) = address.rsplit_once(':').filter(|_| self.admits(b""))?;
+        let udp = match road {
+            Road::Tcp => "",
+            Road::Udp => "-u ",
+            Road::Http | Road::None => return None,
+        };
+        Some(format!("printf R | nc {udp}-w 1 {host} {port} | od -An -tx1"))
+    }
+
     /// Who lets a device knock from beyond this machine must first have proved that his address receives: he echoes a
     /// cookie that was sent there. SPEC [UDP-2].
     pub(crate) fn knock(&self, knock: &Knock<'_>, answer: &mut Vec<u8>) -> Welcome {
@@ -63,17 +77,6 @@ impl Devices {
         device::cookie(answer, &self.cookies.make(&knock.address, now));
         Welcome::Answer
     }
-}
-
-/// A line to try it in a shell.
-pub(crate) fn own_line(road: Road, address: &str) -> Option<String> {
-    let (host, port) = address.rsplit_once(':')?;
-    let udp = match road {
-        Road::Tcp => "",
-        Road::Udp => "-u ",
-        Road::Http | Road::None => return None,
-    };
-    Some(format!("printf R | nc {udp}-w 1 {host} {port} | od -An -tx1"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod stream;
 mod callback;
 mod request;
 mod device;
-mod mailbox;
+pub(crate) mod mailbox;
 pub(crate) mod tcp;
 pub(crate) mod udp;
 

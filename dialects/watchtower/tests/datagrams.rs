@@ -58,6 +58,21 @@ impl Server {
         came[0].clone()
     }
 
+    /// Registers from all these addresses at once, with cookies where they need one; whether each got in.
+    fn enter(&mut self, from: &[String]) -> Vec<bool> {
+        let cookies: Vec<_> = from
+            .iter()
+            .map(|from| if from.starts_with("127.") { Vec::new() } else { self.cookie(from) })
+            .collect();
+        for (from, cookie) in from.iter().zip(cookies) {
+            self.house.sim.send(UDP, from.parse().unwrap(), &[&cookie, &b"R"[..]].concat());
+        }
+        self.house.settle();
+        let sent = self.house.sim.sent();
+        let is_in = |from: &String| sent.iter().any(|s| s.1 == from.parse().unwrap() && s.2[0] == b'A');
+        from.iter().map(is_in).collect()
+    }
+
     /// Registers with a token: the id's bytes, and the token.
     fn register(&mut self, from: &str) -> (Vec<u8>, Vec<u8>) {
         let came = self.say(from, b"r\0");
@@ -173,19 +188,34 @@ fn a_flood_of_registrations_meets_a_bound() {
 }
 
 #[test]
-fn addresses_of_one_house_are_bounded_and_connections_are() {
-    let limits = Limits { unauthenticated_per_address: Some(2), connections: 3, ..Limits::default() };
+fn addresses_of_one_house_that_are_strangers_are_bounded() {
+    let limits = Limits { unauthenticated_per_address: Some(2), ..Limits::default() };
     let mut server = Server::with(limits);
-    // Here nobody is known by a credential, so each is a stranger as long as he is here.
-    let mut enter = |from: &str| {
-        let cookie = server.cookie(from);
-        !server.say(from, &[&cookie, &b"R"[..]].concat()).is_empty()
-    };
-    assert!(enter("192.0.2.1:1"));
-    let others: Vec<bool> = (2..6).map(|port| enter(&format!("192.0.2.1:{port}"))).collect();
-    let far: Vec<bool> = (2..6).map(|host| enter(&format!("192.0.2.{host}:1"))).collect();
-    let all = others.iter().chain(&far).filter(|e| **e).count();
-    assert_eq!(all, 2, "{others:?} {far:?}");
+    let of = |house: fn(u16) -> String| (1..6).map(house).collect::<Vec<_>>();
+    let house = of(|n| format!("192.0.2.1:{n}"));
+    // At once: who has been given an id is a stranger no more.
+    assert_eq!(server.enter(&house), [true, true, false, false, false]);
+    let network = of(|n| format!("[2001:db8::{n}]:1"));
+    assert_eq!(server.enter(&network), [true, true, false, false, false], "a network of IPv6 is one house");
+    assert_eq!(
+        server.enter(&of(|n| format!("198.51.100.{n}:1"))),
+        [true; 5],
+        "houses do not concern each other"
+    );
+    assert_eq!(server.enter(&of(|n| format!("127.0.0.1:{n}"))), [true; 5], "nor is this machine one");
+    assert_eq!(server.sessions(), 2 + 2 + 5 + 5, "who is turned away costs no place");
+    assert_eq!(server.enter(&house[2..]), [true, true, false], "places are given back");
+    assert_eq!(server.enter(&house[4..]), [true]);
+}
+
+#[test]
+fn addresses_count_as_connections() {
+    let limits = Limits { unauthenticated_per_address: None, connections: 3, ..Limits::default() };
+    let mut server = Server::with(limits);
+    let far: Vec<_> = (1..6).map(|n| format!("192.0.2.1:{n}")).collect();
+    assert_eq!(server.enter(&far), [true, true, true, false, false]);
+    assert_eq!(server.enter(&["127.0.0.1:1".to_owned()]), [false], "those of this machine, too");
+    assert_eq!(server.sessions(), 3);
 }
 
 /// SPEC [UDP-4].

@@ -49,11 +49,11 @@ void setup() {
 void loop() {
   if (!client.connected()) {
     client.stop();
-    if (!enter()) delay(1000);
+    if (!enter()) client.stop(), delay(1000);
   } else if (client.available() && client.read() == 'M') {
-    uint8_t head[14];  // sender, channel, type, length
-    client.readBytes(head, 14);
-    for (uint32_t left = number(head + 10); left > 0; left--) Serial.write(client.read());
+    uint8_t head[14], one;  // sender, channel, type, length
+    if (client.readBytes(head, 14) != 14) return client.stop();
+    for (uint32_t left = number(head + 10); left > 0 && client.readBytes(&one, 1) == 1; left--) Serial.write(one);
     Serial.println();
   }
 }

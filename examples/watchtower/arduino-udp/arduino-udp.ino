@@ -52,6 +52,6 @@ void loop() {
   if (frame[0] == 'C' && length == 9) memcpy(cookie, frame, 9), ask();
   else if (frame[0] == 'E') id = joined = 0;  // the server has forgotten us
   else if (frame[0] == 'A' && !id) id = number(frame + 1), ask();
-  else if (frame[0] == 'A' && !joined) joined = number(frame + 1), say(hello);
+  else if (frame[0] == 'A' && !joined && number(frame + 1) == channel) joined = channel, say(hello);
   else if (frame[0] == 'M' && length >= 15) Serial.write(frame + 15, length - 15), Serial.println();
 }

@@ -91,6 +91,11 @@ impl Device {
         self.token.as_deref()
     }
 
+    /// Its id, if it can prove that it has it wherever it comes from.
+    pub(super) fn may_come_back(&self) -> Option<u32> {
+        self.token.as_ref().filter(|_| self.is_registered()).map(|_| self.id)
+    }
+
     /// Whether a command itself shows who says it: the right secret, or the token.
     pub(super) fn is_proof(&self, command: &Command<'_>) -> bool {
         match command {
@@ -203,6 +208,12 @@ impl Device {
             }
         }
         self.id = id;
+        // What was kept for another address of it. SPEC [EXT-2].
+        if asked == Asked::Resumed
+            && let Some(mailbox) = self.shared.shelf.collect(id)
+        {
+            mailbox.empty(turn);
+        }
     }
 
     /// Answers what was asked. `true`: it is known now who the device is, or that it is nobody.

@@ -1,7 +1,7 @@
 //! A device over UDP: a command in each datagram, from one address, which may sleep between them.
 
 use super::device::{Device, Outcome};
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Place};
 use crate::devices::Devices;
 use crate::wire::device::{self, Command, DATAGRAM, Datagram, Seal};
 use crate::wire::seal::{self, Window};
@@ -18,11 +18,19 @@ pub(crate) struct Udp {
     window: Option<Box<Window>>,
     /// What waits until it wakes.
     mailbox: Option<Box<Mailbox>>,
+    /// Where that waits instead, if it may wake elsewhere.
+    place: Option<Box<Place>>,
+}
+
+impl Drop for Udp {
+    fn drop(&mut self) {
+        drop(self.take_mailbox());
+    }
 }
 
 impl Udp {
     pub(crate) fn new(shared: Arc<Devices>) -> Self {
-        Self { device: Device::new(shared), heard: Time::default(), window: None, mailbox: None }
+        Self { device: Device::new(shared), heard: Time::default(), window: None, mailbox: None, place: None }
     }
 
     fn take(&mut self, bytes: &[u8], turn: &mut Turn) {
@@ -69,7 +77,7 @@ impl Udp {
             Outcome::Waits => {}
             Outcome::Fault => self.refuse(turn),
         }
-        if let Some(mailbox) = self.mailbox.take() {
+        if let Some(mailbox) = self.take_mailbox() {
             mailbox.empty(turn);
         }
     }
@@ -95,14 +103,49 @@ impl Udp {
             Some(frame) if turn.now.time < self.heard + shared.settings().awake() => {
                 turn.binary(|out| out.extend_from_slice(&frame));
             }
-            Some(frame) => self.mailbox.get_or_insert_default().keep(frame, shared.settings()),
+            Some(frame) => self.keep(frame, turn),
             None => self.miss(1),
+        }
+    }
+
+    /// Keeps a frame until the device wakes. SPEC [UDP-4].
+    fn keep(&mut self, frame: Bytes, turn: &mut Turn) {
+        let shared = Arc::clone(&self.device.shared);
+        if self.place.is_none()
+            && let Some(id) = self.device.may_come_back()
+        {
+            let mailbox = self.mailbox.take().map_or_else(Mailbox::default, |mailbox| *mailbox);
+            match shared.shelf.put(id, mailbox) {
+                Ok(place) => self.place = Some(Box::new(place)),
+                Err(mailbox) => self.mailbox = Some(Box::new(mailbox)),
+            }
+        }
+        let Some(place) = &self.place else {
+            return self.mailbox.get_or_insert_default().keep(frame, shared.settings());
+        };
+        if !shared.shelf.with(place, |mailbox| mailbox.keep(frame, shared.settings())) {
+            // It has come back elsewhere, and taken what waited.
+            turn.close(CloseReason::Silent);
         }
     }
 
     /// Something did not reach the device, which it is told when it is heard of next.
     fn miss(&mut self, missed: u64) {
-        self.mailbox.get_or_insert_default().miss(missed);
+        match &self.place {
+            // Whoever has collected the mailbox is told nothing more.
+            Some(place) => {
+                self.device.shared.shelf.with(place, |mailbox| mailbox.miss(missed));
+            }
+            None => self.mailbox.get_or_insert_default().miss(missed),
+        }
+    }
+
+    /// What waits, wherever that is.
+    fn take_mailbox(&mut self) -> Option<Mailbox> {
+        match self.place.take() {
+            Some(place) => self.device.shared.shelf.take(&place),
+            None => self.mailbox.take().map(|mailbox| *mailbox),
+        }
     }
 }
 
