@@ -11,9 +11,9 @@ use slab::Slab;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// What a session waits for.
+/// What most sessions do not have most of the time.
 #[derive(Default)]
-pub(crate) struct Waits {
+pub(crate) struct More {
     /// Turns behind a full inbox; they go on, in order, when it is not full any more.
     pub(crate) held: VecDeque<Turn>,
     /// Answers that come later, and until when.
@@ -24,15 +24,10 @@ pub(crate) struct Waits {
     pub(crate) born: Option<(SessionId, Ticket)>,
     /// For whom it acts, where nobody may act for nobody: what it may do until that is known.
     pub(crate) budget: Option<Budget>,
-}
-
-/// What few sessions have.
-#[derive(Default)]
-pub(crate) struct Ties {
     /// Links besides the newest, oldest first.
     links: Vec<u32>,
     /// Where it posts.
-    pub(crate) hook: Option<Hook>,
+    hook: Option<Hook>,
 }
 
 /// There are very many, and most are idle: what few need belongs in a box.
@@ -47,10 +42,8 @@ pub(crate) struct Session {
     pub(crate) link: u32,
     /// How it hears, once it does.
     pub(crate) hearing: Option<Lane>,
-    /// What it waits for; most sessions wait for nothing.
-    pub(crate) waits: Option<Box<Waits>>,
-    /// Its other links, and where it posts; most sessions have neither.
-    pub(crate) ties: Option<Box<Ties>>,
+    /// What it waits for, its other links, and where it posts: most sessions have none of that.
+    pub(crate) more: Option<Box<More>>,
     /// The link that deliveries in a form are written to.
     pub(crate) hearing_on: u32,
     /// Its timer.
@@ -77,8 +70,7 @@ impl Session {
             allowance: Allowance::default(),
             link: NONE,
             hearing: None,
-            waits: None,
-            ties: None,
+            more: None,
             hearing_on: NONE,
             alarm: Alarm::default(),
             outlives: false,
@@ -88,43 +80,37 @@ impl Session {
 
     pub(crate) fn links(&self) -> impl Iterator<Item = u32> {
         let newest = (self.link != NONE).then_some(self.link);
-        newest.into_iter().chain(self.ties.iter().flat_map(|t| t.links.iter().copied()))
+        newest.into_iter().chain(self.more.iter().flat_map(|m| m.links.iter().copied()))
     }
 
     /// Forgets a link; the one before it becomes the newest.
     pub(crate) fn drop_link(&mut self, link: u32) {
-        let ties = self.ties.as_mut();
+        let more = self.more.as_mut();
         if self.link == link {
-            self.link = ties.and_then(|t| t.links.pop()).unwrap_or(NONE);
-        } else if let Some(ties) = ties {
-            ties.links.retain(|l| *l != link);
+            self.link = more.and_then(|m| m.links.pop()).unwrap_or(NONE);
+        } else if let Some(more) = more {
+            more.links.retain(|l| *l != link);
         }
-        self.untie();
+        self.tidy();
     }
 
     pub(crate) fn add_link(&mut self, link: u32) {
         if self.link != NONE {
-            self.ties.get_or_insert_default().links.push(self.link);
+            let before = self.link;
+            self.more().links.push(before);
         }
         self.link = link;
     }
 
     /// Where it posts.
     pub(crate) fn hook(&self) -> Option<&Hook> {
-        self.ties.as_ref()?.hook.as_ref()
+        self.more.as_ref()?.hook.as_ref()
     }
 
     /// From now on it posts there, or nowhere.
     pub(crate) fn set_hook(&mut self, hook: Option<Hook>) {
-        self.ties.get_or_insert_default().hook = hook;
-        self.untie();
-    }
-
-    /// Gives the memory back when it has nothing of what few have.
-    fn untie(&mut self) {
-        if self.ties.as_ref().is_some_and(|t| t.links.is_empty() && t.hook.is_none()) {
-            self.ties = None;
-        }
+        self.more().hook = hook;
+        self.tidy();
     }
 
     /// Its id; it stands there, in that shard.
@@ -134,35 +120,37 @@ impl Session {
 
     /// Whether nothing may be read from its links now.
     pub(crate) fn holds(&self) -> bool {
-        self.waits.as_ref().is_some_and(|w| !w.held.is_empty() || w.hold_until.is_some())
+        self.more.as_ref().is_some_and(|w| !w.held.is_empty() || w.hold_until.is_some())
     }
 
-    /// What it waits for, to be added to.
-    pub(crate) fn waits(&mut self) -> &mut Waits {
-        self.waits.get_or_insert_default()
+    /// What most sessions do not have, to be added to.
+    pub(crate) fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     /// What a stranger may still do.
     pub(crate) fn budget(&mut self) -> Option<&mut Budget> {
-        self.waits.as_mut().and_then(|w| w.budget.as_mut())
+        self.more.as_mut().and_then(|w| w.budget.as_mut())
     }
 
     /// Whether an earlier turn has to go on before another is applied.
     pub(crate) fn is_held(&self) -> bool {
-        self.waits.as_ref().is_some_and(|w| !w.held.is_empty())
+        self.more.as_ref().is_some_and(|w| !w.held.is_empty())
     }
 
-    /// Gives the memory back when nothing is waited for any more.
+    /// Gives the memory back when it has nothing of what few have.
     pub(crate) fn tidy(&mut self) {
-        let idle = |w: &Waits| {
+        let idle = |w: &More| {
             w.held.is_empty()
                 && w.answers.is_empty()
                 && w.hold_until.is_none()
                 && w.budget.is_none()
                 && w.born.is_none()
+                && w.links.is_empty()
+                && w.hook.is_none()
         };
-        if self.waits.as_deref().is_some_and(idle) {
-            self.waits = None;
+        if self.more.as_deref().is_some_and(idle) {
+            self.more = None;
         }
     }
 }

@@ -9,7 +9,6 @@ use hashbrown::HashTable;
 use model::{Principal, PrincipalId, Refusal, Role, SessionId, Time};
 use ring::rand::{SecureRandom, SystemRandom};
 use slab::Slab;
-use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -61,15 +60,56 @@ struct Enrolment {
     /// Milliseconds until it is forgotten while no session acts for it.
     idle: u32,
     /// BOUND: `sessions_per_enrolment`.
-    sessions: SmallVec<[SessionId; 1]>,
+    sessions: Acting,
     /// When it is forgotten. Means nothing while a session acts for it.
     due: Time,
+}
+
+/// The sessions that act for a principal. In no order that is promised.
+#[derive(Default)]
+#[expect(clippy::box_collection, reason = "several are rare, and a thin pointer keeps the rest small")]
+enum Acting {
+    #[default]
+    Nobody,
+    One(SessionId),
+    Several(Box<Vec<SessionId>>),
+}
+
+impl Acting {
+    fn as_slice(&self) -> &[SessionId] {
+        match self {
+            Self::Nobody => &[],
+            Self::One(session) => std::slice::from_ref(session),
+            Self::Several(sessions) => sessions,
+        }
+    }
+
+    fn push(&mut self, session: SessionId) {
+        match self {
+            Self::Nobody => *self = Self::One(session),
+            Self::One(first) => *self = Self::Several(Box::new(vec![*first, session])),
+            Self::Several(sessions) => sessions.push(session),
+        }
+    }
+
+    fn remove(&mut self, session: SessionId) {
+        match self {
+            Self::One(only) if *only == session => *self = Self::Nobody,
+            Self::Nobody | Self::One(_) => {}
+            Self::Several(sessions) => {
+                sessions.retain(|s| *s != session);
+                if let &[last] = sessions.as_slice() {
+                    *self = Self::One(last);
+                }
+            }
+        }
+    }
 }
 
 impl Enrolment {
     /// When it is forgotten; `None` while a session acts for it.
     fn due(&self) -> Option<Time> {
-        self.sessions.is_empty().then_some(self.due)
+        matches!(self.sessions, Acting::Nobody).then_some(self.due)
     }
 }
 
@@ -110,7 +150,7 @@ impl Enrolments {
         let due = Time(now.0 + u64::from(idle));
         let known = Arc::clone(&principal);
         let enrolment =
-            Enrolment { principal: known, proof: Proof(token), vhost, idle, sessions: SmallVec::new(), due };
+            Enrolment { principal: known, proof: Proof(token), vhost, idle, sessions: Acting::Nobody, due };
         register.insert(address, enrolment);
         Ok((principal, Proof(token)))
     }
@@ -149,7 +189,7 @@ impl Enrolments {
         let who = principal.address.ok_or(Refusal::UnknownPrincipal)?;
         let enrolment = register.get_mut(who).filter(|e| Arc::ptr_eq(&e.principal, principal));
         let enrolment = enrolment.ok_or(Refusal::UnknownPrincipal)?;
-        if enrolment.sessions.len() >= max as usize {
+        if enrolment.sessions.as_slice().len() >= max as usize {
             return Err(Refusal::TooManySessions { max });
         }
         let was_due = enrolment.due();
@@ -164,18 +204,18 @@ impl Enrolments {
     pub(crate) fn release(&self, who: PrincipalId, session: SessionId, now: Time) {
         let mut register = self.lock();
         let Some(enrolment) = register.get_mut(who) else { return };
-        enrolment.sessions.retain(|s| *s != session);
+        enrolment.sessions.remove(session);
         register.used(who, now);
     }
 
     /// Forgets the principal. Says which sessions acted for it; `None`: it was not known.
     pub(crate) fn retire(&self, who: PrincipalId) -> Option<Vec<SessionId>> {
-        self.lock().forget(who).map(|e| e.sessions.into_vec())
+        self.lock().forget(who).map(|e| e.sessions.as_slice().to_vec())
     }
 
     /// The sessions that act for the principal.
     pub(crate) fn sessions(&self, who: PrincipalId) -> Vec<SessionId> {
-        self.lock().get(who).map(|e| e.sessions.to_vec()).unwrap_or_default()
+        self.lock().get(who).map(|e| e.sessions.as_slice().to_vec()).unwrap_or_default()
     }
 
     /// Whether this principal is enrolled.
@@ -241,7 +281,7 @@ impl Register {
 
     /// Somebody has used the principal: while no session acts for it, the time it is kept begins anew.
     fn used(&mut self, who: PrincipalId, now: Time) {
-        let Some(enrolment) = self.get_mut(who).filter(|e| e.sessions.is_empty()) else { return };
+        let Some(enrolment) = self.get_mut(who).filter(|e| e.due().is_some()) else { return };
         let due = Time(now.0 + u64::from(enrolment.idle));
         let before = std::mem::replace(&mut enrolment.due, due);
         // It was not among the idle as long as a session acted for it.
@@ -407,7 +447,7 @@ mod tests {
     /// There may be a million of them.
     #[test]
     fn an_enrolment_is_small() {
-        assert!(size_of::<Enrolment>() <= 64, "{}", size_of::<Enrolment>());
+        assert!(size_of::<Enrolment>() <= 56, "{}", size_of::<Enrolment>());
         assert!(size_of::<Option<Enrolment>>() == size_of::<Enrolment>());
         assert!(size_of::<Principal>() <= 16, "{}", size_of::<Principal>());
     }

@@ -239,13 +239,12 @@ impl<N: Net> Shard<N> {
         }
         self.keep_account(slot, newest);
         let Some(mut session) = self.sessions.try_remove(slot as usize) else { return };
-        if session.is_held()
-            && let Some(waits) = session.waits.take()
-        {
-            if let Some(asked) = waits.born {
+        if session.is_held() {
+            if let Some(asked) = session.more().born.take() {
                 self.announce(id, asked);
             }
-            self.guard(move || drop(waits));
+            let held = std::mem::take(&mut session.more().held);
+            self.guard(move || drop(held));
         }
         if session.hearing.is_some() {
             session.vhost.audience.fetch_sub(1, Ordering::Relaxed);

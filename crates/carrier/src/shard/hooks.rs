@@ -21,9 +21,9 @@ impl<N: Net> Shard<N> {
             }
             return;
         }
-        let Some(waits) = session.waits.as_mut() else { return };
-        let Some(i) = waits.answers.iter().position(|w| w.0 == ticket) else { return };
-        waits.answers.swap_remove(i);
+        let Some(more) = session.more.as_mut() else { return };
+        let Some(i) = more.answers.iter().position(|w| w.0 == ticket) else { return };
+        more.answers.swap_remove(i);
         session.tidy();
         match news {
             News::Opened(hook) => {

@@ -120,7 +120,7 @@ impl<N: Net> Shard<N> {
         }
         let until = self.now.time + self.limits.auth_timeout;
         if let Some(session) = self.sessions.get_mut(slot as usize) {
-            session.waits().budget = Some(Budget::new(until));
+            session.more().budget = Some(Budget::new(until));
         }
         self.wake_session(id, until);
     }

@@ -48,7 +48,7 @@ impl<N: Net> Shard<N> {
         });
         let ticket = ticket?;
         match self.session(id) {
-            Some(child) if child.is_held() => child.waits().born = Some((parent, ticket)),
+            Some(child) if child.is_held() => child.more().born = Some((parent, ticket)),
             _ => self.answer(parent, ticket, Answer::Spawned(id)),
         }
         None

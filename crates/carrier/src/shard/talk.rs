@@ -93,7 +93,7 @@ impl<N: Net> Shard<N> {
             if !matches!(effect, Effect::Send { .. }) {
                 turn.put_back(effect);
                 if let Some(session) = self.session(id) {
-                    session.waits().held.push_back(turn);
+                    session.more().held.push_back(turn);
                 }
                 return;
             }
@@ -130,12 +130,12 @@ impl<N: Net> Shard<N> {
                 }
                 Effect::Hear(hearing) => self.set_hearing(id, hearing),
                 Effect::Hold => {
-                    session.waits().hold_until = Some(patience);
+                    session.more().hold_until = Some(patience);
                     self.wake_session(id, patience);
                     self.pause_links(id.slot);
                 }
                 Effect::Resume => {
-                    session.waits().hold_until = None;
+                    session.more().hold_until = None;
                     session.tidy();
                     self.pause_links(id.slot);
                 }
@@ -234,7 +234,7 @@ impl<N: Net> Shard<N> {
             Applied::Done => None,
             Applied::Waiting(ticket) => {
                 let until = self.now.time + self.limits.answer_timeout;
-                session.waits().answers.push((ticket, until));
+                session.more().answers.push((ticket, until));
                 self.wake_session(id, until);
                 None
             }
@@ -244,7 +244,7 @@ impl<N: Net> Shard<N> {
 
     fn hold_turn(&mut self, id: SessionId, turn: Turn) {
         let Some(session) = self.session(id) else { return };
-        session.waits().held.push_front(turn);
+        session.more().held.push_front(turn);
         self.held.push(id.slot);
         self.pause_links(id.slot);
     }
@@ -253,16 +253,16 @@ impl<N: Net> Shard<N> {
     pub(super) fn resume_held(&mut self, slot: u32) {
         let Some(session) = self.sessions.get_mut(slot as usize) else { return };
         let id = session.id(self.desk.shard, slot);
-        let mut turns = std::mem::take(&mut session.waits().held);
+        let mut turns = std::mem::take(&mut session.more().held);
         while let Some(turn) = turns.pop_front() {
             self.apply(id, turn);
             let Some(session) = self.session(id) else { return };
             if session.is_held() {
-                return session.waits().held.append(&mut turns);
+                return session.more().held.append(&mut turns);
             }
         }
         if let Some(session) = self.session(id) {
-            let born = session.waits().born.take();
+            let born = session.more().born.take();
             session.tidy();
             if let Some(asked) = born {
                 self.announce(id, asked);
@@ -335,9 +335,9 @@ impl<N: Net> Shard<N> {
         let Some(session) = self.session(id) else { return };
         match answer {
             Answer::Late(verdict) => {
-                let Some(waits) = session.waits.as_mut() else { return };
-                let Some(i) = waits.answers.iter().position(|w| w.0 == ticket) else { return };
-                waits.answers.swap_remove(i);
+                let Some(more) = session.more.as_mut() else { return };
+                let Some(i) = more.answers.iter().position(|w| w.0 == ticket) else { return };
+                more.answers.swap_remove(i);
                 session.tidy();
                 self.hear_answer(id, ticket, Answer::Admitted(verdict));
             }
@@ -398,8 +398,8 @@ impl<N: Net> Shard<N> {
         self.desk.act_for(id, principal, self.now)?;
         let Some(session) = self.session(id) else { return Ok(()) };
         session.principal = Some(Arc::clone(principal));
-        if let Some(waits) = session.waits.as_mut() {
-            waits.budget = None;
+        if let Some(more) = session.more.as_mut() {
+            more.budget = None;
             session.tidy();
         }
         if !principal.is_anonymous() {

@@ -147,17 +147,17 @@ impl<N: Net> Shard<N> {
         if !session.alarm.goes_off(now) {
             return;
         }
-        if let Some(waits) = session.waits.as_mut() {
-            let stranger = waits.budget.as_ref().map(|budget| budget.until);
+        if let Some(more) = session.more.as_mut() {
+            let stranger = more.budget.as_ref().map(|budget| budget.until);
             if stranger.is_some_and(|until| until <= now) {
                 return self.end_session(id.slot, CloseReason::Unauthorized, None);
             }
-            if waits.hold_until.is_some_and(|until| until <= now) {
+            if more.hold_until.is_some_and(|until| until <= now) {
                 return self.end_session(id.slot, CloseReason::TimedOut, None);
             }
-            let late: Vec<_> = waits.answers.iter().filter(|w| w.1 <= now).map(|w| w.0).collect();
-            waits.answers.retain(|w| w.1 > now);
-            let next = waits.answers.iter().map(|w| w.1).chain(waits.hold_until).chain(stranger).min();
+            let late: Vec<_> = more.answers.iter().filter(|w| w.1 <= now).map(|w| w.0).collect();
+            more.answers.retain(|w| w.1 > now);
+            let next = more.answers.iter().map(|w| w.1).chain(more.hold_until).chain(stranger).min();
             session.tidy();
             if let Some(at) = next {
                 self.wake_session(id, at);

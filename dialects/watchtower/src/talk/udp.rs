@@ -14,12 +14,23 @@ use std::sync::Arc;
 pub(crate) struct Udp {
     device: Device,
     heard: Time,
+    more: Option<Box<More>>,
+}
+
+/// What most devices do not have most of the time, and there may be very many.
+#[derive(Default)]
+struct More {
     /// Once it has sealed a datagram: what it has said is not heard again, and what it has not sealed not at all.
-    window: Option<Box<Window>>,
+    window: Option<Window>,
     /// What waits until it wakes.
-    mailbox: Option<Box<Mailbox>>,
-    /// Where that waits instead, if it may wake elsewhere.
-    place: Option<Box<Place>>,
+    kept: Option<Kept>,
+}
+
+/// What waits for a device until it wakes, and where.
+enum Kept {
+    Here(Mailbox),
+    /// On the shelf: it may wake elsewhere.
+    There(Place),
 }
 
 impl Drop for Udp {
@@ -30,11 +41,11 @@ impl Drop for Udp {
 
 impl Udp {
     pub(crate) fn new(shared: Arc<Devices>) -> Self {
-        Self { device: Device::new(shared), heard: Time::default(), window: None, mailbox: None, place: None }
+        Self { device: Device::new(shared), heard: Time::default(), more: None }
     }
 
     fn take(&mut self, bytes: &[u8], turn: &mut Turn) {
-        let sealed = self.window.is_some();
+        let sealed = self.more.as_ref().is_some_and(|more| more.window.is_some());
         match device::datagram(bytes, self.device.shared.settings().message_bytes()) {
             Ok(Datagram { seal: Some(seal), command: Some(command), .. }) => {
                 self.hear_sealed(&seal, &command, turn);
@@ -42,7 +53,9 @@ impl Udp {
             // Anybody can send anything under the name of an address.
             Ok(Datagram { command: Some(command), .. }) if sealed && !self.device.is_proof(&command) => {}
             Ok(Datagram { command: Some(command), .. }) => {
-                self.window = None;
+                if sealed {
+                    self.more().window = None;
+                }
                 self.hear(&command, turn);
             }
             Ok(Datagram { cookie, command: None, .. }) => {
@@ -61,7 +74,9 @@ impl Udp {
         let Some(token) = self.device.token().filter(|_| self.device.is_registered()) else {
             return self.refuse(turn);
         };
-        if seal::is_sealed(seal, token) && self.window.get_or_insert_default().take(seal.counter) {
+        let is_new =
+            seal::is_sealed(seal, token) && self.more().window.get_or_insert_default().take(seal.counter);
+        if is_new {
             self.hear(command, turn);
         }
     }
@@ -111,40 +126,53 @@ impl Udp {
     /// Keeps a frame until the device wakes. SPEC [UDP-4].
     fn keep(&mut self, frame: Bytes, turn: &mut Turn) {
         let shared = Arc::clone(&self.device.shared);
-        if self.place.is_none()
-            && let Some(id) = self.device.may_come_back()
-        {
-            let mailbox = self.mailbox.take().map_or_else(Mailbox::default, |mailbox| *mailbox);
-            match shared.shelf.put(id, mailbox) {
-                Ok(place) => self.place = Some(Box::new(place)),
-                Err(mailbox) => self.mailbox = Some(Box::new(mailbox)),
+        let mut kept = self.more().kept.take().unwrap_or_else(|| Kept::Here(Mailbox::default()));
+        if let (Kept::Here(mailbox), Some(id)) = (&mut kept, self.device.may_come_back()) {
+            match shared.shelf.put(id, std::mem::take(mailbox)) {
+                Ok(place) => kept = Kept::There(place),
+                Err(back) => *mailbox = back,
             }
         }
-        let Some(place) = &self.place else {
-            return self.mailbox.get_or_insert_default().keep(frame, shared.settings());
+        let is_kept = match &mut kept {
+            Kept::Here(mailbox) => {
+                mailbox.keep(frame, shared.settings());
+                true
+            }
+            Kept::There(place) => shared.shelf.with(place, |mailbox| mailbox.keep(frame, shared.settings())),
         };
-        if !shared.shelf.with(place, |mailbox| mailbox.keep(frame, shared.settings())) {
+        self.more().kept = Some(kept);
+        if !is_kept {
             // It has come back elsewhere, and taken what waited.
             turn.close(CloseReason::Silent);
         }
     }
 
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
     /// Something did not reach the device, which it is told when it is heard of next.
     fn miss(&mut self, missed: u64) {
-        match &self.place {
+        let more = self.more.get_or_insert_default();
+        match more.kept.get_or_insert_with(|| Kept::Here(Mailbox::default())) {
+            Kept::Here(mailbox) => mailbox.miss(missed),
             // Whoever has collected the mailbox is told nothing more.
-            Some(place) => {
+            Kept::There(place) => {
                 self.device.shared.shelf.with(place, |mailbox| mailbox.miss(missed));
             }
-            None => self.mailbox.get_or_insert_default().miss(missed),
         }
     }
 
     /// What waits, wherever that is.
     fn take_mailbox(&mut self) -> Option<Mailbox> {
-        match self.place.take() {
-            Some(place) => self.device.shared.shelf.take(&place),
-            None => self.mailbox.take().map(|mailbox| *mailbox),
+        let more = self.more.as_mut()?;
+        let kept = more.kept.take();
+        if more.window.is_none() {
+            self.more = None;
+        }
+        match kept? {
+            Kept::Here(mailbox) => Some(mailbox),
+            Kept::There(place) => self.device.shared.shelf.take(&place),
         }
     }
 }
@@ -188,5 +216,16 @@ impl Conversation for Udp {
 
     fn wake_at(&self) -> Option<Time> {
         Some(self.heard + self.device.shared.settings().udp_idle())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be a hundred thousand of them.
+    #[test]
+    fn an_idle_device_is_small() {
+        assert!(size_of::<Udp>() <= 40, "{}", size_of::<Udp>());
     }
 }
