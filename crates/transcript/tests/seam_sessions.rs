@@ -200,6 +200,26 @@ fn every_address_of_a_datagram_port_is_a_session_and_hears_by_datagrams() {
 }
 
 #[test]
+fn who_has_an_address_is_heard_while_nobody_is_accepted() {
+    let mut plan = plan(1);
+    plan.limits.connections = 2;
+    let mut stage = Stage::build(plan);
+    let address: SocketAddr = "10.0.0.1:5".parse().unwrap();
+    stage.house.sim.send(2, address, b"auth");
+    stage.settle();
+    let _line = puppet(&mut stage, "auth");
+    stage.house.sim.sent();
+    let _one_too_many = stage.house.connect(1);
+    stage.settle();
+    for n in 0..200 {
+        stage.house.sim.send(2, address, format!("say {n}").as_bytes());
+    }
+    // No time passes: the listener rests.
+    stage.settle();
+    assert_eq!(stage.house.sim.sent().len(), 200);
+}
+
+#[test]
 fn an_answer_where_nothing_was_asked_changes_nothing() {
     let mut stage = Stage::build(plan(1));
     let mut ws = Ws::open(stage.connect(), "/puppet?do=accept");
