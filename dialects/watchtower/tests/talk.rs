@@ -161,6 +161,9 @@ fn the_register_and_a_senders_sessions_are_bounded() {
     stage.send("GET /channels?sender=72", "");
     let said = stage.refused(1, Refusal::TooManySessions { max: 9 });
     assert_eq!(said[0], "429 9 sessions may act for this principal, and do\n");
+    let (mut stage, _) = Stage::sent("POST /channels/join/async", CALL);
+    let said = stage.refused(4, Refusal::TooManyHooks { max: 9, of: "principal" });
+    assert_eq!(said[0], "429 one principal may have 9 callbacks, and has\n");
 }
 
 #[test]
