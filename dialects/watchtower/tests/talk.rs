@@ -5,8 +5,8 @@ use dialect::{
     ChannelCount, Command, Conversation, Dialect, Effect, Event, Frame, HookEnd, Opening, Request, Road, Turn,
 };
 use model::{
-    ChannelName, CloseReason, Delivery, Message, Now, Payload, Position, Principal, Publisher, Refusal, SessionId, Ticket,
-    Time, VHostName,
+    ChannelName, CloseReason, Delivery, Message, Now, Payload, Position, Principal, Publisher, Refusal,
+    SessionId, Ticket, Time, VHostName,
 };
 use std::sync::Arc;
 use watchtower_dialect::{Settings, Watchtower};
