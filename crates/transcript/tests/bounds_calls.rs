@@ -22,7 +22,7 @@ fn stage() -> Stage {
         }
         stage.settle();
     }
-    stage.house.sim.sent();
+    assert_eq!(stage.house.sim.sent().len(), 2 * DEVICES, "greeted, and joined");
     stage
 }
 
@@ -39,7 +39,7 @@ fn datagrams(stage: &mut Stage) -> (usize, usize) {
 #[test]
 fn a_burst_to_many_devices_is_shared_out() {
     let mut stage = stage();
-    let mut line = Lines::new(stage.house.connect(1));
+    let line = Lines::new(stage.house.connect(1));
     line.say("auth");
     stage.settle();
     for _ in 0..MESSAGES {
@@ -53,7 +53,7 @@ fn a_burst_to_many_devices_is_shared_out() {
 #[test]
 fn what_is_said_to_everybody_is_shared_out_too() {
     let mut stage = stage();
-    let mut line = Lines::new(stage.house.connect(1));
+    let line = Lines::new(stage.house.connect(1));
     line.say("auth");
     stage.settle();
     for _ in 0..MESSAGES {

@@ -222,7 +222,7 @@ fn who_has_an_address_is_heard_while_nobody_is_accepted() {
     stage.house.sim.send(2, address, b"auth");
     stage.settle();
     let _line = puppet(&mut stage, "auth");
-    stage.house.sim.sent();
+    assert_eq!(stage.house.sim.sent().len(), 1);
     let _one_too_many = stage.house.connect(1);
     stage.settle();
     for n in 0..200 {
