@@ -40,7 +40,7 @@ fn each_address_has_its_request() {
             "POST",
             "/send",
             r#"{"sender":72,"channels":[5],"receivers":[52,34,52],"message":"m"}"#,
-            format!("72 Send([5], [52, 34], {said})"),
+            format!("72 Send([5], [PrincipalId(52), PrincipalId(34)], {said})"),
         ),
         (
             "POST",
