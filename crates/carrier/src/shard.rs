@@ -336,10 +336,9 @@ impl<N: Net> Shard<N> {
 
     /// Whether there is something to be done without waiting for the network.
     fn is_busy(&self) -> bool {
-        let accepting = !self.open_ports.is_empty() && self.accept_again.is_none();
         let inside = !self.entries.is_empty() || !self.out.is_flushed();
         let ending = !self.broken.is_empty();
-        inside || accepting || ending || !self.ready.is_empty() || self.may_retry()
+        inside || self.may_take() || ending || !self.ready.is_empty() || self.may_retry()
     }
 
     /// Whether a full inbox has become less full since the held publishers were last tried.

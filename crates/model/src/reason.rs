@@ -104,6 +104,13 @@ pub enum Refusal {
     HasJoined,
     /// The hook cannot be opened.
     BadHook(Box<str>),
+    /// There are as many hooks as may be of one principal, or to one host.
+    TooManyHooks {
+        /// The limit.
+        max: usize,
+        /// Whose it is: `principal` or `host`.
+        of: &'static str,
+    },
     /// The server could not take it in time; it may be tried again.
     Busy,
     /// The server is stopping.
@@ -127,6 +134,7 @@ impl fmt::Display for Refusal {
             Self::TooManySessions { max } => write!(f, "{max} sessions may act for this principal, and do"),
             Self::HasJoined => f.write_str("this session has joined a channel; it must leave it first"),
             Self::BadHook(words) => f.write_str(words),
+            Self::TooManyHooks { max, of } => write!(f, "one {of} may have {max} callbacks, and has"),
             Self::Busy => f.write_str("the server is busy; try again"),
             Self::Draining => f.write_str("the server is stopping"),
         }

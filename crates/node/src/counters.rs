@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 pub const DIALECTS: usize = 16;
 
 /// Why commands were refused, in the order of their counts.
-pub const RULES: [&str; 16] = [
+pub const RULES: [&str; 17] = [
     "not_granted",
     "assigned",
     "bad_token",
@@ -27,6 +27,7 @@ pub const RULES: [&str; 16] = [
     "too_many_sessions",
     "has_joined",
     "bad_hook",
+    "too_many_hooks",
 ];
 
 /// The statuses that refused requests are counted by; every other is in the last place.
@@ -57,6 +58,7 @@ fn rule(refusal: &Refusal) -> usize {
         Refusal::TooManySessions { .. } => 13,
         Refusal::HasJoined => 14,
         Refusal::BadHook(_) => 15,
+        Refusal::TooManyHooks { .. } => 16,
     }
 }
 
@@ -349,6 +351,7 @@ mod tests {
             Refusal::TooManySessions { max: 1 },
             Refusal::HasJoined,
             Refusal::BadHook("why".into()),
+            Refusal::TooManyHooks { max: 1, of: "host" },
         ];
         let mut c = Counters::default();
         all.iter().for_each(|r| c.refuse(r));

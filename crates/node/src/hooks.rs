@@ -365,10 +365,10 @@ impl Hooks {
         let owned = register.owners.get(&owner).copied().unwrap_or(0);
         let there = register.hosts.get(host).copied().unwrap_or(0);
         if owned >= per_principal {
-            return Err(bad(format!("this principal may have {per_principal} hooks, and has")));
+            return Err(Refusal::TooManyHooks { max: per_principal, of: "principal" });
         }
         if there >= per_host {
-            return Err(bad(format!("one host may have {per_host} hooks, and this one has")));
+            return Err(Refusal::TooManyHooks { max: per_host, of: "host" });
         }
         if register.places >= hooks {
             return Err(Refusal::Busy);

@@ -167,6 +167,20 @@ fn a_tcp_dialect_hears_its_bytes_in_whatever_pieces_they_come() {
 }
 
 #[test]
+fn who_says_no_more_is_still_told_what_he_is_owed() {
+    let mut stage = Stage::build(plan(1));
+    let mut line = puppet(&mut stage, "auth");
+    line.say("say taken");
+    line.peer.finish();
+    stage.settle();
+    assert_eq!(line.heard(), ["taken"]);
+    assert!(line.peer.is_over());
+    assert_eq!(stage.sessions(), 0);
+    stage.house.pass(Duration::from_secs(3));
+    stage.assert_empty();
+}
+
+#[test]
 fn every_address_of_a_datagram_port_is_a_session_and_hears_by_datagrams() {
     let mut stage = Stage::build(plan(2));
     let (a, b): (SocketAddr, SocketAddr) = ("10.0.0.1:5".parse().unwrap(), "10.0.0.1:6".parse().unwrap());
@@ -197,6 +211,26 @@ fn every_address_of_a_datagram_port_is_a_session_and_hears_by_datagrams() {
         send(&mut stage, port, from, "close");
     }
     stage.assert_empty();
+}
+
+#[test]
+fn who_has_an_address_is_heard_while_nobody_is_accepted() {
+    let mut plan = plan(1);
+    plan.limits.connections = 2;
+    let mut stage = Stage::build(plan);
+    let address: SocketAddr = "10.0.0.1:5".parse().unwrap();
+    stage.house.sim.send(2, address, b"auth");
+    stage.settle();
+    let _line = puppet(&mut stage, "auth");
+    assert_eq!(stage.house.sim.sent().len(), 1);
+    let _one_too_many = stage.house.connect(1);
+    stage.settle();
+    for n in 0..200 {
+        stage.house.sim.send(2, address, format!("say {n}").as_bytes());
+    }
+    // No time passes: the listener rests.
+    stage.settle();
+    assert_eq!(stage.house.sim.sent().len(), 200);
 }
 
 #[test]

@@ -326,7 +326,8 @@ pub fn refused(refusal: &Refusal, about: Option<&str>, shown: Shown) -> Problem 
         Refusal::Busy
         | Refusal::Draining
         | Refusal::TooManyEnrolments { .. }
-        | Refusal::TooManySessions { .. } => problem(503).with("Retry-After", "1"),
+        | Refusal::TooManySessions { .. }
+        | Refusal::TooManyHooks { .. } => problem(503).with("Retry-After", "1"),
     }
 }
 
@@ -347,9 +348,10 @@ pub fn refused_on_socket(refusal: &Refusal) -> (CloseReason, u16) {
         | Refusal::BadHook(_) => (CloseReason::Unauthorized, 1008),
         Refusal::TooBig { .. } => (CloseReason::TooBig, 1009),
         Refusal::TooFast => (CloseReason::Fault, 1008),
-        Refusal::Busy | Refusal::TooManyEnrolments { .. } | Refusal::TooManySessions { .. } => {
-            (CloseReason::TimedOut, 1013)
-        }
+        Refusal::Busy
+        | Refusal::TooManyEnrolments { .. }
+        | Refusal::TooManySessions { .. }
+        | Refusal::TooManyHooks { .. } => (CloseReason::TimedOut, 1013),
         Refusal::Draining => (CloseReason::Draining, 1001),
     }
 }

@@ -91,6 +91,7 @@ pub fn status(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::Busy
         | Refusal::Draining
         | Refusal::TooManyEnrolments { .. }
-        | Refusal::TooManySessions { .. } => (503, "Service Unavailable"),
+        | Refusal::TooManySessions { .. }
+        | Refusal::TooManyHooks { .. } => (503, "Service Unavailable"),
     }
 }

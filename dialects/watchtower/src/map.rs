@@ -191,9 +191,9 @@ pub fn refused(refusal: &Refusal, doing: Doing) -> Problem {
             Problem::new(429, "too many registrations from this address; try again").with("Retry-After", "1")
         }
         Refusal::TooFast => Problem::new(429, detail).with("Retry-After", "1"),
-        Refusal::TooManyEnrolments { .. } | Refusal::TooManySessions { .. } => {
-            Problem::new(429, detail).with("Retry-After", "60")
-        }
+        Refusal::TooManyEnrolments { .. }
+        | Refusal::TooManySessions { .. }
+        | Refusal::TooManyHooks { .. } => Problem::new(429, detail).with("Retry-After", "60"),
         Refusal::Busy | Refusal::Draining => {
             let (status, failed) = doing.failed();
             let detail = failed.map_or_else(|| detail.clone(), |what| format!("{what}: {detail}"));

@@ -5,8 +5,8 @@ use dialect::{
     ChannelCount, Command, Conversation, Dialect, Effect, Event, Frame, HookEnd, Opening, Request, Road, Turn,
 };
 use model::{
-    ChannelName, Delivery, Message, Now, Payload, Position, Principal, Publisher, Refusal, SessionId, Ticket,
-    Time, VHostName,
+    ChannelName, CloseReason, Delivery, Message, Now, Payload, Position, Principal, Publisher, Refusal,
+    SessionId, Ticket, Time, VHostName,
 };
 use std::sync::Arc;
 use watchtower_dialect::{Settings, Watchtower};
@@ -161,6 +161,32 @@ fn the_register_and_a_senders_sessions_are_bounded() {
     stage.send("GET /channels?sender=72", "");
     let said = stage.refused(1, Refusal::TooManySessions { max: 9 });
     assert_eq!(said[0], "429 9 sessions may act for this principal, and do\n");
+    let (mut stage, _) = Stage::sent("POST /channels/join/async", CALL);
+    let said = stage.refused(4, Refusal::TooManyHooks { max: 9, of: "principal" });
+    assert_eq!(said[0], "429 one principal may have 9 callbacks, and has\n");
+}
+
+#[test]
+fn who_is_unregistered_while_a_request_is_dealt_with_is_nobody() {
+    let closed = |stage: &mut Stage, reason| {
+        stage.talk.on_close(reason, &mut stage.turn);
+        stage.wanted()
+    };
+    for (line, body) in [
+        ("POST /channels/leave", r#"{"sender":72,"channels":[5]}"#),
+        ("POST /unregister", r#"{"sender":72}"#),
+        ("GET /channels/join/5?sender=72", ""),
+        ("GET /channels?sender=72", ""),
+    ] {
+        let (mut stage, _) = Stage::sent(line, body);
+        let said = closed(&mut stage, CloseReason::Kicked);
+        assert_eq!(said.first().map(String::as_str), Some("401 invalid or missing sender\n"), "{line}");
+        let (mut stage, _) = Stage::sent(line, body);
+        assert!(closed(&mut stage, CloseReason::Draining).is_empty(), "{line}: the carrier answers");
+    }
+    let (mut stage, _) = Stage::sent("GET /channels/join/5?sender=72", "");
+    stage.joined(16, "5");
+    assert!(closed(&mut stage, CloseReason::Kicked).is_empty(), "the answer has begun");
 }
 
 #[test]

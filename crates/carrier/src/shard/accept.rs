@@ -30,17 +30,27 @@ impl<N: Net> Shard<N> {
 
     /// Takes what waits at the ports, a bounded number at a time.
     pub(super) fn accept_more(&mut self) {
-        if self.accept_again.is_some_and(|at| self.now.time < at) {
-            return;
+        let rests = self.accept_again.is_some_and(|at| self.now.time < at);
+        if !rests {
+            self.accept_again = None;
         }
-        self.accept_again = None;
         let mut ports = std::mem::take(&mut self.open_ports);
         ports.retain(|&port| match self.net.ports().get(usize::from(port)) {
-            Some(Port::Listener) => self.accept_from(port),
+            Some(Port::Listener) => rests || self.accept_from(port),
             Some(Port::Datagrams) => self.receive_from(port),
             None => false,
         });
         self.open_ports.append(&mut ports);
+    }
+
+    /// Whether something waits at a port that can be taken now. Where nobody is accepted for a moment, those who are
+    /// here already are heard all the same.
+    pub(super) fn may_take(&self) -> bool {
+        let is_heard = |port: &u16| self.net.ports().get(usize::from(*port)) == Some(&Port::Datagrams);
+        match self.accept_again {
+            None => !self.open_ports.is_empty(),
+            Some(_) => self.open_ports.iter().any(is_heard),
+        }
     }
 
     /// `true`: there may be more.

@@ -72,6 +72,9 @@ pub(super) fn encode(
 
 /// Members looked at in one slice.
 const HANDED: usize = 1 << 20;
+/// What one message to one member counts for against them that is told by a call, as every datagram is, or posted: its
+/// work is not shared with other members.
+const CALLED: usize = 256;
 
 /// What writing a run needs to know, besides where to.
 struct Pen<'a> {
@@ -200,6 +203,7 @@ impl<N: Net> Shard<N> {
             fits
         };
         let n = run.iter().take_while(fits).count().max(1).min(run.len());
+        let n = self.callable(slot, n);
         let run = run.get(..n).unwrap_or_default();
         if run.iter().all(|d| d.is_plain()) {
             self.hand_out(slot, run, |_| true);
@@ -224,6 +228,19 @@ impl<N: Net> Shard<N> {
             }
         }
         n
+    }
+
+    /// How many of so many messages those members of the channel can be told in this slice that are called: at least
+    /// one.
+    fn callable(&self, slot: u32, n: usize) -> usize {
+        if n < 2 {
+            return n;
+        }
+        let posts = |l: usize| self.lanes.get(l).is_some_and(|(_, framing)| *framing == Framing::Post);
+        let is_called = |m: &&Member| usize::from(m.lane.0).checked_sub(1).is_none_or(posts);
+        let called = self.desk.roster.members(slot).iter().filter(is_called).count();
+        let left = HANDED.saturating_sub(self.handed) / CALLED;
+        left.checked_div(called).map_or(n, |fit| fit.clamp(1, n))
     }
 
     /// Hands these messages to every member of the channel that is wanted.
@@ -271,6 +288,8 @@ impl<N: Net> Shard<N> {
             }
         }
         self.desk.counters.delivered += delivered * run.len() as u64;
+        let called = by_events.len() + by_post.iter().map(|(_, sessions)| sessions.len()).sum::<usize>();
+        self.handed += called * run.len() * CALLED;
         for session in by_events {
             for delivery in run {
                 self.converse(session, None, |c, turn| c.on_event(Event::Deliver(delivery), turn));
@@ -355,6 +374,7 @@ impl<N: Net> Shard<N> {
                 self.out.owe(s.hearing_on, stretch);
             }
         }
+        self.handed += apart.len() * CALLED;
         for slot in apart {
             let session = u32::try_from(slot).unwrap_or(NONE);
             self.hand_to(session, delivery, SlowPolicy::Disconnect, 0);

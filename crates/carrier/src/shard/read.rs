@@ -140,6 +140,10 @@ impl<N: Net> Shard<N> {
         match link.speech {
             Speech::Http(_) if link.pause.asking => link.ended = true,
             Speech::Http(_) if self.out.holds(slot) => self.begin_close(slot),
+            Speech::Raw if self.out.holds(slot) => {
+                let session = link.session;
+                self.end_session(session, CloseReason::Gone, None);
+            }
             // It may still take its last word.
             Speech::Closing if self.out.holds(slot) => link.ended = true,
             Speech::Http(_)

@@ -191,6 +191,16 @@ fn watchtowers_section_is_checked() {
         (format!("{section}secret = ''\n"), "dialect.watchtower.secret: the secret is empty"),
         (format!("{section}secret = 'a'\nsecret_file = 'b'\n"), "dialect.watchtower.secret_file"),
         (format!("{section}secret_file = '/nowhere/x'\n"), "cannot read /nowhere/x"),
+        (format!("{section}idle_timeout = 0\n"), "dialect.watchtower.idle_timeout: 0 would serve nobody"),
+        (format!("{section}channels_per_request = 0\n"), "dialect.watchtower.channels_per_request: 0"),
+        (
+            format!("{section}devices.handshake_seconds = 0\n"),
+            "dialect.watchtower.devices.handshake_seconds: 0",
+        ),
+        (
+            format!("{section}devices.udp_idle_seconds = 0\n"),
+            "dialect.watchtower.devices.udp_idle_seconds: 0",
+        ),
         (format!("{section}grants = ['SHOUT a']\n"), "dialect.watchtower.grants: `SHOUT a`"),
         (format!("{section}aliases = {{ a = 5, b = 5 }}\n"), "aliases.b: `a` goes by 5 too"),
         (format!("{section}aliases = {{ a = 0 }}\n"), "aliases.a: 0 is no channel"),

@@ -1,6 +1,6 @@
 //! What the posture decides for Watchtower, and what its section must not say.
 
-use super::{Posture, Problem, Problems, who};
+use super::{Posture, Problem, Problems, bounds, who};
 use crate::config::{Listener, Speaks};
 use model::{ChannelName, Grant};
 use std::collections::BTreeMap;
@@ -35,6 +35,7 @@ pub(super) fn watchtower(
         );
     }
     aliases(written, problems);
+    zeros(written, problems);
     // Who opens his devices to others has said that anybody may register as one.
     let configured = secret.is_some() || open;
     let everything = || Some(["READ **", "WRITE **"].map(String::from).to_vec());
@@ -65,6 +66,17 @@ pub(super) fn listeners(listeners: &[Listener], settings: &Settings, problems: &
                    `devices.open = true`";
         problems.push(Problem::new(format!("listener.{number}.speaks"), what, fix));
     }
+}
+
+/// What must not be 0: nobody would stay for long enough to ask for anything.
+fn zeros(written: &Settings, problems: &mut Problems) {
+    let zeros = [
+        ("idle_timeout", written.idle_timeout == 0),
+        ("channels_per_request", written.channels_per_request == 0),
+        ("devices.handshake_seconds", written.devices.handshake_seconds == 0),
+        ("devices.udp_idle_seconds", written.devices.udp_idle_seconds == 0),
+    ];
+    bounds::of_use("dialect.watchtower", &zeros, problems);
 }
 
 /// Each name must have one number, and each number one name. SPEC [NUM-2].

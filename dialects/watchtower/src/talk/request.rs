@@ -423,6 +423,26 @@ impl Conversation for Talk {
         }
     }
 
+    /// Its sender was unregistered while the request was dealt with. SPEC [UNREG-1].
+    fn on_close(&mut self, reason: CloseReason, turn: &mut Turn) {
+        let waits = match &self.state {
+            State::Entering(_)
+            | State::Retiring
+            | State::Listing(false)
+            | State::Working(_)
+            | State::Opening(_)
+            | State::Joining(..) => true,
+            State::Quiet
+            | State::Registering
+            | State::Listing(true)
+            | State::Streaming(_)
+            | State::Called(_) => false,
+        };
+        if waits && reason == CloseReason::Kicked {
+            self.fail(&Problem::new(401, http::BAD_SENDER), turn);
+        }
+    }
+
     fn on_tick(&mut self, turn: &mut Turn) {
         if let State::Streaming(streaming) = &mut self.state {
             streaming.tick(&self.rules, turn);
