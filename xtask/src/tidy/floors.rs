@@ -30,7 +30,7 @@ const SEAM: [&str; 2] = ["model", "dialect"];
 
 /// What crates of others a pure crate may name.
 const MODEL_ALLOWS: [&str; 1] = ["bytes"];
-const HUB_ALLOWS: [&str; 3] = ["bytes", "hashbrown", "foldhash"];
+const HUB_ALLOWS: [&str; 4] = ["bytes", "hashbrown", "foldhash", "smallvec"];
 const SEAM_ALLOWS: [&str; 4] = ["bytes", "serde", "serde_json", "base64"];
 const DIALECTS_ALLOW: [&str; 6] = ["bytes", "hmac-sha256", "memchr", "serde", "serde_json", "subtle"];
 
