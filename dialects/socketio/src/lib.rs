@@ -1,0 +1,3 @@
+//! The Socket.IO dialect.
+
+pub mod wire;
