@@ -147,7 +147,7 @@ impl fmt::Debug for dyn Conversation {
 /// How a session hears what is delivered to it.
 #[derive(Clone, Copy, Debug)]
 pub enum Hearing {
-    /// In this form, written to its newest link, or posted to its hook when it has none, without a call into the
+    /// In this form, written to one of its links, or posted to its hook when it has none, without a call into the
     /// conversation.
     Form(&'static Form),
     /// By [`crate::Event::Deliver`].
@@ -218,8 +218,16 @@ pub enum Effect {
         /// What.
         body: Span,
     },
-    /// How to hear from now on. Until then the session hears no broadcasts.
+    /// How to hear from now on: in a form, on the link that the turn is about, or on the newest. Until then the session
+    /// hears no broadcasts.
     Hear(Hearing),
+    /// End one link, after what was sent on it before has gone out; the session goes on without it.
+    Drop {
+        /// The link, or the session's newest.
+        link: Option<LinkId>,
+        /// The WebSocket close code, where it is not the usual one.
+        code: Option<u16>,
+    },
     /// Ask the hub. Without a ticket there is no answer.
     Command {
         /// For the answer.
@@ -287,6 +295,11 @@ impl Turn {
     /// Becomes a WebSocket.
     pub fn accept_websocket(&mut self, protocol: Option<&'static str>) {
         self.effects.push_back(Effect::AcceptWebSocket { link: self.link, protocol });
+    }
+
+    /// Ends the link that the turn is about; the session goes on.
+    pub fn drop_link(&mut self, code: Option<u16>) {
+        self.effects.push_back(Effect::Drop { link: self.link, code });
     }
 
     /// Hears in this form from now on, without a call into the conversation per message.

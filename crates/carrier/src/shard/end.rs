@@ -210,13 +210,19 @@ impl<N: Net> Shard<N> {
         if s.link == NONE && !s.outlives {
             return self.end_session(session, reason, None);
         }
+        self.unhear(session, slot);
+        let lost = LinkId { slot, generation };
+        self.converse(session, None, |c, turn| c.on_event(Event::LinkLost(lost), turn));
+    }
+
+    /// A session hears on this link no more.
+    fn unhear(&mut self, session: u32, slot: u32) {
+        let Some(s) = self.sessions.get_mut(session as usize) else { return };
         if s.hearing_on == slot && s.hearing.is_some() {
             // What comes until the conversation has said how it goes on is told to it.
             s.hearing = Some(Lane(0));
             self.desk.roster.set_hearing(session, NONE, Lane(0));
         }
-        let lost = LinkId { slot, generation };
-        self.converse(session, None, |c, turn| c.on_event(Event::LinkLost(lost), turn));
     }
 
     /// Ends a session: its conversation may say a last word, its memberships end, its links close.
@@ -302,6 +308,17 @@ impl<N: Net> Shard<N> {
             Speech::Datagrams { .. } => return self.drop_link(slot),
         }
         self.begin_close(slot);
+    }
+
+    /// Ends one link of a session, which goes on. Where nothing was answered, nothing can be.
+    pub(super) fn drop_one(&mut self, session: u32, slot: u32, code: Option<u16>) {
+        let Some(link) = self.links.get_mut(slot as usize).filter(|l| l.session == session) else { return };
+        link.session = NONE;
+        if let Some(session) = self.sessions.get_mut(session as usize) {
+            session.drop_link(slot);
+        }
+        self.unhear(session, slot);
+        self.say_goodbye(slot, CloseReason::Done, code);
     }
 
     /// Lets what is owed go out, then ends the link.

@@ -128,7 +128,12 @@ impl<N: Net> Shard<N> {
                         return self.hold_turn(id, turn);
                     }
                 }
-                Effect::Hear(hearing) => self.set_hearing(id, hearing),
+                Effect::Hear(hearing) => self.set_hearing(id, hearing, turn.link),
+                Effect::Drop { link, code } => {
+                    if let Some(slot) = self.link_slot(link, newest) {
+                        self.drop_one(id.slot, slot, code);
+                    }
+                }
                 Effect::Hold => {
                     session.more().hold_until = Some(patience);
                     self.wake_session(id, patience);
@@ -191,6 +196,7 @@ impl<N: Net> Shard<N> {
                 }
             }
             Effect::Hear(_)
+            | Effect::Drop { .. }
             | Effect::Command { .. }
             | Effect::Hold
             | Effect::Resume
@@ -273,9 +279,11 @@ impl<N: Net> Shard<N> {
         self.end_if_done(id);
     }
 
-    fn set_hearing(&mut self, id: SessionId, hearing: Hearing) {
+    /// `named`: the link to hear on, if it is one of the session's.
+    fn set_hearing(&mut self, id: SessionId, hearing: Hearing, named: Option<LinkId>) {
+        let named = self.link_slot(named, NONE).filter(|slot| self.links[*slot as usize].session == id.slot);
         let Some(session) = self.session(id) else { return };
-        let link = session.link;
+        let link = named.unwrap_or(session.link);
         let lane = match hearing {
             Hearing::Events => Lane(0),
             Hearing::Form(form) => {

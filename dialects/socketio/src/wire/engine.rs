@@ -4,7 +4,6 @@ pub mod payload;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use model::Unit;
 use std::borrow::Cow;
 
 /// Which revision of the protocol a client speaks: `EIO=4`, or anything before.
@@ -85,20 +84,22 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Writes bytes of the layer above as a WebSocket message. `as_text`: the client cannot read binary ones.
-pub fn binary(revision: Revision, as_text: bool, bytes: &[u8], out: &mut Vec<u8>) -> Unit {
-    match (revision, as_text) {
-        (Revision::Four, _) => out.extend_from_slice(bytes),
-        (Revision::Three, false) => {
-            out.push(BINARY);
-            out.extend_from_slice(bytes);
-        }
-        (Revision::Three, true) => {
-            in_digits(revision, bytes, out);
-            return Unit::Text;
-        }
+/// Whether bytes go as a message of text, on a WebSocket. `as_text`: the client cannot read binary ones. Those of
+/// revision 4 can.
+#[must_use]
+pub fn is_digits(revision: Revision, as_text: bool) -> bool {
+    as_text && revision == Revision::Three
+}
+
+/// Writes bytes of the layer above as a WebSocket message: of text where [`is_digits`] says so.
+pub fn binary(revision: Revision, as_text: bool, bytes: &[u8], out: &mut Vec<u8>) {
+    if is_digits(revision, as_text) {
+        return in_digits(revision, bytes, out);
     }
-    Unit::Binary
+    if revision == Revision::Three {
+        out.push(BINARY);
+    }
+    out.extend_from_slice(bytes);
 }
 
 /// Writes bytes as a packet of text.
@@ -166,10 +167,10 @@ mod tests {
             [(Revision::Three, false), (Revision::Three, true), (Revision::Four, false)]
         {
             let mut out = Vec::new();
-            let unit = binary(revision, as_text, &[4, 0, 255], &mut out);
-            let read = match unit {
-                Unit::Text => Packet::of_text(std::str::from_utf8(&out).unwrap(), revision),
-                Unit::Binary => Packet::of_bytes(&out, revision),
+            binary(revision, as_text, &[4, 0, 255], &mut out);
+            let read = match is_digits(revision, as_text) {
+                true => Packet::of_text(std::str::from_utf8(&out).unwrap(), revision),
+                false => Packet::of_bytes(&out, revision),
             };
             assert_eq!(read, Ok(Packet::Binary(vec![4, 0, 255].into())));
         }
