@@ -17,6 +17,6 @@ mod signals;
 
 pub use controls::Controls;
 pub use listeners::Address;
-pub use running::{Running, StartError, start};
+pub use running::{Running, StartError, start, start_with};
 pub use settings::{Posture, Settings};
 pub use signals::{end_on_signals, reload_on_signal};

@@ -174,7 +174,10 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
 }
 
 /// Starts a server that speaks these dialects, whatever the registry says.
-pub(crate) fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) -> Result<Running, StartError> {
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) -> Result<Running, StartError> {
     let place = |speaks: Speaks| {
         let own = dialects.iter().position(|d| Some(d.name()) == speaks.dialect());
         own.and_then(|place| u8::try_from(place).ok())

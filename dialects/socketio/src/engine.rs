@@ -71,6 +71,8 @@ pub enum Over {
     Slow,
     /// It spoke too much at once.
     TooLong,
+    /// The layer above wants it to end.
+    Told,
 }
 
 /// An Engine.IO session.
@@ -197,7 +199,7 @@ impl Engine {
                 if waiting.is_asked() {
                     // Two polls at once: the first is told the end.
                     waiting.answer_with("1", turn);
-                    Refused::BadRequest.answer(request, turn);
+                    Refused::BadRequest.answer(false, turn);
                     return Err(Over::Error);
                 }
                 waiting.ask(turn.link, manner);
@@ -214,7 +216,7 @@ impl Engine {
     /// A WebSocket for a session that has polled until now.
     fn probe(&mut self, request: &Request<'_>, pace: &Pace, turn: &mut Turn) {
         if !request.wants_websocket {
-            return Refused::BadRequest.answer(request, turn);
+            return Refused::BadRequest.answer(false, turn);
         }
         turn.accept_websocket(None);
         match (turn.link, &self.transport) {
@@ -413,22 +415,31 @@ impl Engine {
         probe.map_or(self.beat, |at| at.min(self.beat))
     }
 
-    /// The session ends: a poll that waits is told so, or was the last one. `how`: the client said so itself.
-    pub fn end(&mut self, how: Over, turn: &mut Turn) {
-        if let Transport::Polling(waiting) = &mut self.transport {
-            match how {
-                Over::Said => waiting.answer_with("6", turn),
-                Over::Error | Over::Silent | Over::Slow | Over::TooLong => {
-                    waiting.push(Unit::Text, b"1");
-                    waiting.flush(turn);
-                }
+    /// The session ends: a poll that waits is told so, or that it was the last one. `true`: there is none, and the next
+    /// is to be told.
+    pub fn end(&mut self, how: Over, turn: &mut Turn) -> bool {
+        let Transport::Polling(waiting) = &mut self.transport else { return false };
+        match how {
+            Over::Said => waiting.answer_with("6", turn),
+            Over::Error | Over::Silent | Over::Slow | Over::TooLong => waiting.answer_with("1", turn),
+            Over::Told => {
+                waiting.push(Unit::Text, b"1");
+                waiting.flush(turn);
+                return self.is_telling();
             }
         }
+        false
+    }
+
+    /// Whether something waits for a poll.
+    #[must_use]
+    pub fn is_telling(&self) -> bool {
+        if let Transport::Polling(waiting) = &self.transport { waiting.bytes() > 0 } else { false }
     }
 }
 
 fn refuse<'a>(refused: Refused, request: &Request<'_>, turn: &mut Turn) -> Asked<'a> {
-    refused.answer(request, turn);
+    refused.answer(request.wants_websocket, turn);
     Asked::Nothing
 }
 
@@ -436,7 +447,7 @@ fn refuse<'a>(refused: Refused, request: &Request<'_>, turn: &mut Turn) -> Asked
 ///
 /// # Errors
 /// Neither.
-fn transport(request: &Request<'_>) -> Result<bool, Refused> {
+pub(crate) fn transport(request: &Request<'_>) -> Result<bool, Refused> {
     match request.parameter("transport").as_deref() {
         Some("websocket") => Ok(true),
         Some("polling") => Ok(false),

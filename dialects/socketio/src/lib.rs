@@ -3,3 +3,4 @@
 pub mod wire;
 pub mod sid;
 pub mod engine;
+pub mod peer;

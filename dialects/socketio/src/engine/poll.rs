@@ -110,7 +110,7 @@ pub(super) fn posted<'a>(
         return Ok(Asked::Nothing);
     }
     if is_binary && manner.revision == Revision::Four {
-        Refused::BadRequest.answer(request, turn);
+        Refused::BadRequest.answer(false, turn);
         return Err(Over::Error);
     }
     turn.respond(Response::new(200, "text/html"), |out| out.extend_from_slice(b"ok"));

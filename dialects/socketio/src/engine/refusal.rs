@@ -1,6 +1,6 @@
 //! What requests are answered that cannot be served, in the numbers and words of the reference.
 
-use dialect::{Request, Response, Turn};
+use dialect::{Response, Turn};
 
 /// Why a request is not served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,9 +29,9 @@ impl Refused {
     }
 
     /// Answers the request: with JSON, or, where it wants to be a WebSocket, with the bare words.
-    pub fn answer(self, request: &Request<'_>, turn: &mut Turn) {
+    pub fn answer(self, wants_websocket: bool, turn: &mut Turn) {
         let (code, words) = self.parts();
-        if request.wants_websocket {
+        if wants_websocket {
             return turn
                 .respond(Response::new(400, "text/html"), |out| out.extend_from_slice(words.as_bytes()));
         }
