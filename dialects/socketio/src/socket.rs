@@ -1,0 +1,345 @@
+//! Socket.IO over an Engine.IO session: who is connected to which namespace, and what is said there.
+//!
+//! Knows packets and namespaces. What events mean is an [`App`]'s. SPEC [CON-1] to [CON-9].
+
+use crate::engine::{Over, Up};
+use crate::peer::{Layer, Line};
+use crate::wire::arguments;
+use crate::wire::binary::{Reader, Whole};
+use crate::wire::engine::{MESSAGE, Revision};
+use crate::wire::packet::{self, Head, Kind, Limits, Packet, Style};
+use bytes::Bytes;
+use dialect::{Event, Request, Turn};
+use model::{Time, Unit};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What events mean.
+pub trait App: Send {
+    /// The session is open, for this request.
+    fn opened(&mut self, request: &Request<'_>);
+
+    /// A client wants to be connected to a namespace, and shows this (JSON text, an object). Ends with
+    /// [`Sockets::connect`] or [`Sockets::refuse`], now or later; until then nothing else is heard.
+    ///
+    /// # Errors
+    /// The session ends.
+    fn wishes(
+        &mut self,
+        namespace: &str,
+        shown: Option<&str>,
+        sockets: &mut Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over>;
+
+    /// A client that is connected says something.
+    ///
+    /// # Errors
+    /// The session ends.
+    fn hears(
+        &mut self,
+        said: &Said<'_>,
+        sockets: &mut Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over>;
+
+    /// A client has left a namespace.
+    fn parts(&mut self, namespace: &str, line: &mut Line<'_>, turn: &mut Turn);
+
+    /// The hub tells something.
+    ///
+    /// # Errors
+    /// The session ends.
+    fn told(
+        &mut self,
+        event: Event<'_>,
+        sockets: &mut Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over>;
+
+    /// From now on a WebSocket carries the session.
+    fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn);
+
+    /// The moment of [`App::wake_at`] has come.
+    ///
+    /// # Errors
+    /// The session ends.
+    fn tick(&mut self, sockets: &mut Sockets, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over>;
+
+    /// When it is to be told the time.
+    fn wake_at(&self) -> Option<Time>;
+}
+
+/// What a client says.
+#[derive(Debug)]
+pub struct Said<'a> {
+    /// Where.
+    pub namespace: &'a str,
+    /// An event, or the answer to one.
+    pub kind: Kind,
+    /// The id of the answer that is asked for, or given.
+    pub ack: Option<u64>,
+    /// The array, as JSON text.
+    pub array: &'a str,
+    /// What its placeholders stand for.
+    pub attachments: &'a [Bytes],
+}
+
+/// The sockets of a session: one for each namespace that it is connected to.
+#[derive(Debug)]
+pub struct Sockets {
+    limits: Limits,
+    reader: Reader,
+    /// BOUND: `namespaces`.
+    connected: Vec<Box<str>>,
+    namespaces: usize,
+    /// The namespace that it wants to be connected to.
+    connecting: Option<Box<str>>,
+    /// What was said meanwhile. BOUND: one payload; links are not read.
+    later: VecDeque<(Unit, Box<[u8]>)>,
+    /// Until when it must be connected somewhere.
+    until: Option<Time>,
+}
+
+impl Sockets {
+    /// Whether there is a socket in this namespace.
+    #[must_use]
+    pub fn is_connected(&self, namespace: &str) -> bool {
+        self.connected.iter().any(|n| **n == *namespace)
+    }
+
+    /// The client is connected to the namespace that it wanted. `id`: by which others know it there.
+    ///
+    /// # Errors
+    /// Too much waits for a poll.
+    pub fn connect(&mut self, id: &str, pid: Option<&str>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        let Some(namespace) = self.connecting.take() else { return Ok(()) };
+        let revision = line.revision();
+        packet(line, turn, |out| packet::connected(&namespace, revision, id, pid, out))?;
+        self.until = None;
+        self.connected.push(namespace);
+        turn.resume();
+        Ok(())
+    }
+
+    /// The client is not connected to the namespace that it wanted. `data`: JSON text.
+    ///
+    /// # Errors
+    /// Too much waits for a poll.
+    pub fn refuse(
+        &mut self,
+        message: &str,
+        data: Option<&str>,
+        style: Style,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        let Some(namespace) = self.connecting.take() else { return Ok(()) };
+        packet(line, turn, |out| packet::connect_error(&namespace, style, message, data, out))?;
+        turn.resume();
+        Ok(())
+    }
+
+    /// Says an event, whose array is JSON text, to the client.
+    ///
+    /// # Errors
+    /// Too much waits for a poll.
+    pub fn emit(
+        &self,
+        head: Head<'_>,
+        array: &str,
+        attachments: &[Bytes],
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        packet(line, turn, |out| {
+            head.write(out);
+            out.extend_from_slice(array.as_bytes());
+        })?;
+        attachments.iter().try_for_each(|bytes| line.say(Unit::Binary, bytes, turn))
+    }
+}
+
+/// Says a packet.
+///
+/// # Errors
+/// Too much waits for a poll.
+fn packet(line: &mut Line<'_>, turn: &mut Turn, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Over> {
+    let mut out = vec![MESSAGE];
+    write(&mut out);
+    line.say(Unit::Text, &out, turn)
+}
+
+/// What bounds sockets.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Of packets.
+    pub packets: Limits,
+    /// Namespaces of a client.
+    pub namespaces: usize,
+    /// How long a client may be connected nowhere at first.
+    pub connect_timeout: Duration,
+}
+
+/// Socket.IO, with an app.
+pub struct Sio<A> {
+    sockets: Sockets,
+    connect_timeout: Duration,
+    app: A,
+}
+
+impl<A: App> Sio<A> {
+    /// A layer in which nobody is connected.
+    #[must_use]
+    pub fn new(bounds: &Bounds, app: A) -> Self {
+        let sockets = Sockets {
+            limits: bounds.packets,
+            reader: Reader::new(),
+            connected: Vec::new(),
+            namespaces: bounds.namespaces,
+            connecting: None,
+            later: VecDeque::new(),
+            until: None,
+        };
+        Self { sockets, connect_timeout: bounds.connect_timeout, app }
+    }
+
+    fn hear(&mut self, up: &Up<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        let (limits, revision) = (self.sockets.limits, line.revision());
+        let whole;
+        let (packet, attachments) = match up {
+            Up::Text(text) => {
+                let read = self.sockets.reader.text(text, revision, &limits);
+                (read.map_err(|_| Over::Error)?, &[][..])
+            }
+            Up::Binary(bytes) => {
+                whole = self.sockets.reader.bytes(bytes, &limits).map_err(|_| Over::Error)?;
+                (whole.as_ref().map(Whole::packet), whole.as_ref().map_or(&[][..], |w| &w.attachments))
+            }
+        };
+        packet.map_or(Ok(()), |packet| self.act(&packet, attachments, line, turn))
+    }
+
+    fn act(
+        &mut self,
+        packet: &Packet<'_>,
+        attachments: &[Bytes],
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        let Packet { kind, namespace, ack, data, query, .. } = *packet;
+        match kind {
+            Kind::Connect => self.connect(namespace, data.or(query), line, turn),
+            Kind::Disconnect => {
+                let place = self.sockets.connected.iter().position(|n| **n == *namespace);
+                self.sockets.connected.swap_remove(place.ok_or(Over::Error)?);
+                self.app.parts(namespace, line, turn);
+                Ok(())
+            }
+            _ if !self.sockets.is_connected(namespace) => Err(Over::Error),
+            Kind::Event | Kind::BinaryEvent | Kind::Ack | Kind::BinaryAck => {
+                // An event without a payload is none.
+                let Some(array) = data else { return Ok(()) };
+                let said = Said { namespace, kind, ack, array, attachments };
+                self.app.hears(&said, &mut self.sockets, line, turn)
+            }
+            Kind::ConnectError => Err(Over::Error),
+        }
+    }
+
+    fn connect(
+        &mut self,
+        namespace: &str,
+        shown: Option<&str>,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        let is_there = self.sockets.is_connected(namespace);
+        if is_there && line.revision() == Revision::Three && namespace == "/" {
+            // It is connected there without having asked.
+            return Ok(());
+        }
+        if is_there || self.sockets.connected.len() >= self.sockets.namespaces {
+            return Err(Over::Error);
+        }
+        self.sockets.connecting = Some(namespace.into());
+        self.app.wishes(namespace, shown, &mut self.sockets, line, turn)?;
+        if self.sockets.connecting.is_some() {
+            turn.hold();
+        }
+        Ok(())
+    }
+
+    /// Hears what was said while the client was being connected.
+    fn go_on(&mut self, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        while self.sockets.connecting.is_none() {
+            let Some((unit, bytes)) = self.sockets.later.pop_front() else { break };
+            let up = match unit {
+                Unit::Text => Up::Text(std::str::from_utf8(&bytes).map_err(|_| Over::Error)?),
+                Unit::Binary => Up::Binary((&*bytes).into()),
+            };
+            self.hear(&up, line, turn)?;
+        }
+        Ok(())
+    }
+}
+
+impl<A: App> Layer for Sio<A> {
+    fn opened(&mut self, request: &Request<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        self.app.opened(request);
+        match line.revision() {
+            // Clients of old are connected without asking.
+            Revision::Three => self.connect("/", None, line, turn),
+            Revision::Four => {
+                self.sockets.until = Some(turn.now.time + self.connect_timeout);
+                Ok(())
+            }
+        }
+    }
+
+    fn heard(&mut self, up: &Up<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        if self.sockets.connecting.is_some() {
+            let kept = match up {
+                Up::Text(text) => (Unit::Text, text.as_bytes().into()),
+                Up::Binary(bytes) => (Unit::Binary, bytes.as_ref().into()),
+            };
+            self.sockets.later.push_back(kept);
+            return Ok(());
+        }
+        self.hear(up, line, turn)
+    }
+
+    fn told(&mut self, event: Event<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        self.app.told(event, &mut self.sockets, line, turn)?;
+        self.go_on(line, turn)
+    }
+
+    fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn) {
+        self.app.changed(line, turn);
+    }
+
+    fn tick(&mut self, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        if self.sockets.until.is_some_and(|until| until <= turn.now.time) && self.sockets.connecting.is_none() {
+            return Err(Over::Told);
+        }
+        if self.app.wake_at().is_some_and(|at| at <= turn.now.time) {
+            self.app.tick(&mut self.sockets, line, turn)?;
+        }
+        Ok(())
+    }
+
+    fn wake_at(&self) -> Option<Time> {
+        self.sockets.until.into_iter().chain(self.app.wake_at()).min()
+    }
+
+    fn ended(&mut self, _: &mut Line<'_>, _: &mut Turn) {}
+}
+
+/// The name of an event and its arguments, of an array that has been read.
+#[must_use]
+pub fn event<'a>(said: &Said<'a>) -> Option<arguments::Event<'a>> {
+    arguments::event(said.array)
+}
