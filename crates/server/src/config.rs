@@ -393,6 +393,8 @@ dialect::section! {
         pub playground: playground_dialect::Settings,
         /// ioTower's rooms.
         pub rooms: rooms_dialect::Settings,
+        /// Socket.IO's clients.
+        pub socketio: socketio_dialect::Settings,
         /// Watchtower's senders and devices.
         pub watchtower: watchtower_dialect::Settings,
     }

@@ -5,6 +5,7 @@
 use crate::config::Dialects;
 use dialect::Dialect;
 use playground_dialect::{Playground, wire::ADDRESS};
+use socketio_dialect::SocketIo;
 use std::hash::{BuildHasher, RandomState};
 use watchtower_dialect::Watchtower;
 
@@ -13,6 +14,7 @@ use watchtower_dialect::Watchtower;
 pub fn dialects(settings: &Dialects) -> Vec<Box<dyn Dialect>> {
     let mut dialects: Vec<Box<dyn Dialect>> = vec![
         Box::new(http_dialect::Http::new(settings.http)),
+        Box::new(SocketIo::new(settings.socketio, key())),
         Box::new(rooms_dialect::Rooms::new(settings.rooms)),
     ];
     if settings.watchtower.enabled == Some(true) {

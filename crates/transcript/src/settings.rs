@@ -9,7 +9,7 @@ use server::config::{Config, PREFIX, Problem, Problems};
 use std::collections::BTreeMap;
 
 /// Sections that are a dialect's.
-const DIALECTS: [&str; 4] = ["rooms", "http", "playground", "watchtower"];
+const DIALECTS: [&str; 5] = ["rooms", "http", "playground", "socketio", "watchtower"];
 
 /// What the `set:` lines of a play say.
 ///

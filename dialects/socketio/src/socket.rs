@@ -115,7 +115,13 @@ impl Sockets {
     ///
     /// # Errors
     /// Too much waits for a poll.
-    pub fn connect(&mut self, id: &str, pid: Option<&str>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+    pub fn connect(
+        &mut self,
+        id: &str,
+        pid: Option<&str>,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
         let Some(namespace) = self.connecting.take() else { return Ok(()) };
         let revision = line.revision();
         packet(line, turn, |out| packet::connected(&namespace, revision, id, pid, out))?;
@@ -322,7 +328,8 @@ impl<A: App> Layer for Sio<A> {
     }
 
     fn tick(&mut self, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
-        if self.sockets.until.is_some_and(|until| until <= turn.now.time) && self.sockets.connecting.is_none() {
+        if self.sockets.until.is_some_and(|until| until <= turn.now.time) && self.sockets.connecting.is_none()
+        {
             return Err(Over::Told);
         }
         if self.app.wake_at().is_some_and(|at| at <= turn.now.time) {

@@ -1,0 +1,256 @@
+//! The broker profile: rooms that anybody may subscribe to and publish in. SPEC [BRK-1] to [BRK-8].
+
+use crate::engine::Over;
+use crate::map;
+use crate::peer::Line;
+use crate::sid::Key;
+use crate::socket::{App, Said, Sockets};
+use crate::wire::arguments::{self, Event as Named};
+use crate::wire::engine::Revision;
+use crate::wire::packet::{Head, Kind, Style};
+use dialect::{Event, Request, Turn};
+use model::{Draft, Parts, Ticket, Time};
+use serde::Deserialize;
+use std::borrow::Cow;
+
+/// Who wants to be connected.
+const CONNECT: Ticket = Ticket(1 << 63);
+/// Who has asked for no answer.
+const SILENT: Ticket = Ticket(1 << 62);
+/// Stands in a ticket before the id of the answer that was asked for.
+const ACK: u64 = 1 << 61;
+
+fn ticket(ack: Option<u64>) -> Ticket {
+    // Ids have 53 bits.
+    ack.map_or(SILENT, |id| Ticket(ACK | id))
+}
+
+fn asked(ticket: Ticket) -> Option<u64> {
+    (ticket.0 & ACK != 0).then_some(ticket.0 & !ACK)
+}
+
+/// A client of the broker.
+pub struct Broker {
+    key: Key,
+    /// The token that came with the first request.
+    token: Option<Box<str>>,
+    is_connected: bool,
+}
+
+#[derive(Deserialize)]
+struct Shown<'a> {
+    #[serde(borrow)]
+    token: Option<Cow<'a, str>>,
+}
+
+impl Broker {
+    /// A client that is not connected.
+    #[must_use]
+    pub fn new(key: Key) -> Self {
+        Self { key, token: None, is_connected: false }
+    }
+
+    /// Hears what the rooms say from now on, the quickest way there is.
+    fn listen(line: &Line<'_>, turn: &mut Turn) {
+        let Some(link) = line.websocket() else { return turn.hear_events() };
+        let before = turn.link.replace(link);
+        turn.hear(map::form(line.revision(), line.as_text()));
+        turn.link = before;
+    }
+
+    fn answer(
+        ack: Option<u64>,
+        array: &str,
+        sockets: &Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        ack.map_or(Ok(()), |id| sockets.emit(Head::ack("/", id, 0), array, &[], line, turn))
+    }
+
+    fn refuse(
+        ack: Option<u64>,
+        why: &str,
+        sockets: &Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        let mut array = b"[{\"error\":".to_vec();
+        dialect::json::string(why, &mut array);
+        array.extend_from_slice(b"}]");
+        Self::answer(ack, &String::from_utf8_lossy(&array), sockets, line, turn)
+    }
+
+    /// Does what an event asks for. What is wrong with it, in words.
+    fn act(&self, said: &Said<'_>, named: Named<'_>, turn: &mut Turn) -> Result<(), &'static str> {
+        let mut arguments = named.arguments;
+        let ticket = ticket(said.ack);
+        match &*named.name {
+            "subscribe" => {
+                let room = room(arguments.next())?;
+                if self.key.of_socket(&room).is_some() || self.key.session(&room).is_some() {
+                    return Err("this is the id of a client, which hears what is said to it without asking");
+                }
+                turn.join(ticket, &room, None);
+            }
+            "unsubscribe" => turn.leave(ticket, &room(arguments.next())?),
+            "publish" => {
+                let raw = arguments.next();
+                let room = room(raw)?;
+                let raw = raw.unwrap_or_default();
+                let message = arguments.next().ok_or("publish needs a room and a message")?;
+                let draft = draft("data", &[raw, message], said).ok_or(TOO_MUCH)?;
+                turn.publish(Some(ticket), &room, draft);
+            }
+            "broadcast" => {
+                let message = arguments.next().ok_or("broadcast needs a message")?;
+                // As it has always been said: nothing is no message.
+                let words: &[&str] = if message == "null" { &[] } else { &[message] };
+                let mut draft = draft("broadcast", words, said).ok_or(TOO_MUCH)?;
+                draft.echo = false;
+                turn.broadcast(Some(ticket), draft);
+            }
+            _ => return Err("this server knows subscribe, unsubscribe, publish and broadcast"),
+        }
+        Ok(())
+    }
+}
+
+const TOO_MUCH: &str = "this has more attachments than can be carried";
+
+/// What is published: the event that members hear, of which the last argument is what everybody else does.
+fn draft(event: &str, words: &[&str], said: &Said<'_>) -> Option<Draft> {
+    let mut array = Vec::new();
+    arguments::write_event(event, words.iter().copied(), &mut array);
+    let array = String::from_utf8(array).ok()?;
+    map::draft(&array, words.last().copied().unwrap_or("null"), said.attachments)
+}
+
+/// The room that an argument names: its text, or that of a number or of `true`. Others name none. SPEC [BRK-3].
+fn room(raw: Option<&str>) -> Result<Cow<'_, str>, &'static str> {
+    let raw = raw.ok_or("the room is missing")?;
+    let room = match raw.as_bytes().first() {
+        Some(b'"') => arguments::text(raw).filter(|text| !text.is_empty()),
+        Some(b'-' | b'0'..=b'9') => Some(Cow::Borrowed(raw)).filter(|_| raw.parse() != Ok(0.0)),
+        Some(b't') => Some(Cow::Borrowed(raw)),
+        _ => None,
+    };
+    room.ok_or("a room is a text that is not empty, or a number that is not 0")
+}
+
+/// The token that a client shows when it is connected: `{"token":…}`, with or without `Bearer`.
+fn token(shown: Option<&str>) -> Option<String> {
+    let shown: Shown<'_> = serde_json::from_str(shown?).ok()?;
+    let token = shown.token?;
+    Some(token.strip_prefix("Bearer ").unwrap_or(&token).trim().to_owned())
+}
+
+impl App for Broker {
+    fn opened(&mut self, request: &Request<'_>) {
+        self.token = request.token().map(Into::into);
+    }
+
+    fn wishes(
+        &mut self,
+        namespace: &str,
+        shown: Option<&str>,
+        sockets: &mut Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        if namespace != "/" {
+            return sockets.refuse("Invalid namespace", None, Style::Object, line, turn);
+        }
+        let credential = token(shown).or_else(|| self.token.as_deref().map(str::to_owned));
+        turn.authenticate(CONNECT, credential.as_deref());
+        Ok(())
+    }
+
+    fn hears(
+        &mut self,
+        said: &Said<'_>,
+        sockets: &mut Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        if !matches!(said.kind, Kind::Event | Kind::BinaryEvent) {
+            // Nobody has asked for an answer.
+            return Ok(());
+        }
+        let Some(named) = arguments::event(said.array) else { return Ok(()) };
+        match self.act(said, named, turn) {
+            Ok(()) => Ok(()),
+            Err(why) => Self::refuse(said.ack, why, sockets, line, turn),
+        }
+    }
+
+    fn parts(&mut self, _: &str, _: &mut Line<'_>, turn: &mut Turn) {
+        self.is_connected = false;
+        // Whoever is connected nowhere is in no room.
+        turn.close(model::CloseReason::Done);
+    }
+
+    fn told(
+        &mut self,
+        event: Event<'_>,
+        sockets: &mut Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        match event {
+            Event::Authenticated { .. } => {
+                self.is_connected = true;
+                self.token = None;
+                let id = match line.revision() {
+                    // The client takes the session's for it.
+                    Revision::Three => self.key.sid(line.session),
+                    Revision::Four => self.key.socket(line.session, 0),
+                };
+                Self::listen(line, turn);
+                sockets.connect(&id, None, line, turn)
+            }
+            Event::Refused { ticket: CONNECT, refusal } => {
+                let style = if line.revision() == Revision::Three { Style::Bare } else { Style::Object };
+                sockets.refuse(&map::words(refusal), None, style, line, turn)
+            }
+            Event::Refused { ticket, refusal } => {
+                Self::refuse(asked(ticket), &map::words(refusal), sockets, line, turn)
+            }
+            Event::Joined { ticket, .. } | Event::Left { ticket, .. } | Event::Published { ticket, .. } => {
+                Self::answer(asked(ticket), "[]", sockets, line, turn)
+            }
+            Event::Deliver(delivery) => {
+                let mut parts = Parts::default();
+                map::encode(&delivery.message, Revision::Four, false, &mut parts);
+                parts.iter().try_for_each(|(unit, bytes)| line.say(unit, bytes, turn))
+            }
+            Event::Gap { missed } => {
+                let array = format!("[\"gap\",{{\"missed\":{missed}}}]");
+                sockets.emit(Head::event("/", None, 0), &array, &[], line, turn)
+            }
+            Event::Channels { .. }
+            | Event::Checked { .. }
+            | Event::Enrolled { .. }
+            | Event::Retired { .. }
+            | Event::Spawned { .. }
+            | Event::LinkLost(_)
+            | Event::NoSuchSession(_)
+            | Event::HookOpened { .. }
+            | Event::HookClosed { .. } => Ok(()),
+        }
+    }
+
+    fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn) {
+        if self.is_connected {
+            Self::listen(line, turn);
+        }
+    }
+
+    fn tick(&mut self, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
+        Ok(())
+    }
+
+    fn wake_at(&self) -> Option<Time> {
+        None
+    }
+}
