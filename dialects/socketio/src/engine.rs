@@ -35,6 +35,9 @@ pub struct Pace {
 /// How often a poll that waits is answered with nothing, so that its client can change to WebSocket.
 const NUDGE: Duration = Duration::from_millis(100);
 
+/// Milliseconds that a timer of a server which is not overloaded may be late.
+const LATE: u64 = 100;
+
 /// What the session is carried by.
 enum Transport {
     Polling(Box<Waiting>),
@@ -404,7 +407,9 @@ impl Engine {
         if self.revision == Revision::Three || self.pinged {
             return Err(Over::Silent);
         }
-        (self.pinged, self.beat) = (true, now + pace.ping_timeout);
+        // What the clock was late is not given to the client, unless it was so by much.
+        let due = Time(self.beat.0.max(now.0.saturating_sub(LATE)));
+        (self.pinged, self.beat) = (true, due + pace.ping_timeout);
         self.say(Unit::Text, b"2", pace, turn)
     }
 

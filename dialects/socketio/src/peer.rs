@@ -169,6 +169,11 @@ impl<L: Layer> Peer<L> {
             State::Open(_) => {
                 let terms = Arc::clone(&self.terms);
                 self.with(turn, |layer, line, turn| {
+                    if let Err(over) = line.engine.tick(line.pace, turn) {
+                        // It was over before the request came, though nobody had looked.
+                        Refused::UnknownSession.answer(request.wants_websocket, turn);
+                        return Err(over);
+                    }
                     let Asked::Posted(body, is_binary) = line.engine.asked(request, line.pace, turn)? else {
                         return Ok(());
                     };

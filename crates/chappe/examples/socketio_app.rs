@@ -1,0 +1,144 @@
+//! A small Socket.IO application, for conformance suites: the product's own carriers, engine and sockets, with handlers
+//! that greet and say back.
+//!
+//! `cargo run --release --example socketio_app -- --port 3000`
+
+use clap::Parser;
+use dialect::{Conversation, Dialect, Event, Opening, Request, Turn};
+use model::Time;
+use server::Settings;
+use server::config::{Config, Listener};
+use socketio_dialect::engine::{Over, Pace};
+use socketio_dialect::peer::{Line, Peer, Terms};
+use socketio_dialect::sid::Key;
+use socketio_dialect::socket::{App, Bounds, Said, Sio, Sockets};
+use socketio_dialect::wire::arguments;
+use socketio_dialect::wire::packet::{Head, Kind, Limits, Style};
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Parser)]
+struct Arguments {
+    /// The port of 127.0.0.1 to listen on.
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+}
+
+struct SocketIoApp {
+    terms: Arc<Terms>,
+    bounds: Bounds,
+}
+
+impl Dialect for SocketIoApp {
+    fn name(&self) -> &'static str {
+        "socketio-app"
+    }
+
+    fn claims(&self, request: &Request<'_>) -> bool {
+        request.path == "/socket.io/" || request.path == "/socket.io"
+    }
+
+    fn converse(&self, opening: &Opening) -> Box<dyn Conversation> {
+        let app = Greeter { key: self.terms.key.clone() };
+        Box::new(Peer::new(Arc::clone(&self.terms), opening, Sio::new(&self.bounds, app)))
+    }
+
+    fn paste_line(&self, address: &str) -> String {
+        format!("io('http://{address}').emit('message', 'hello').on('message-back', console.log)")
+    }
+}
+
+/// Greets whoever is connected with what was shown, and says back what is said in `/`.
+struct Greeter {
+    key: Key,
+}
+
+impl App for Greeter {
+    fn opened(&mut self, _: &Request<'_>) {}
+
+    fn wishes(
+        &mut self,
+        namespace: &str,
+        shown: Option<&str>,
+        sockets: &mut Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        let number = match namespace {
+            "/" => 0,
+            "/custom" => 1,
+            _ => return sockets.refuse("Invalid namespace", None, Style::Object, line, turn),
+        };
+        let id = self.key.socket(line.session, number);
+        sockets.connect(&id, None, line, turn)?;
+        let mut array = Vec::new();
+        arguments::write_event("auth", [shown.unwrap_or("{}")], &mut array);
+        let head = Head::event(namespace, None, 0);
+        sockets.emit(head, &String::from_utf8_lossy(&array), &[], line, turn)
+    }
+
+    fn hears(
+        &mut self,
+        said: &Said<'_>,
+        sockets: &mut Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        let is_event = matches!(said.kind, Kind::Event | Kind::BinaryEvent) && said.namespace == "/";
+        let Some(event) = arguments::event(said.array).filter(|_| is_event) else { return Ok(()) };
+        let (mut array, count) = (Vec::new(), said.attachments.len());
+        let head = match (&*event.name, said.ack) {
+            ("message", _) => {
+                arguments::write_event("message-back", event.arguments, &mut array);
+                Head::event("/", None, count)
+            }
+            ("message-with-ack", Some(id)) => {
+                arguments::write(event.arguments, &mut array);
+                Head::ack("/", id, count)
+            }
+            _ => return Ok(()),
+        };
+        sockets.emit(head, &String::from_utf8_lossy(&array), said.attachments, line, turn)
+    }
+
+    fn parts(&mut self, _: &str, _: &mut Line<'_>, _: &mut Turn) {}
+
+    fn told(&mut self, _: Event<'_>, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
+        Ok(())
+    }
+
+    fn changed(&mut self, _: &mut Line<'_>, _: &mut Turn) {}
+
+    fn tick(&mut self, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
+        Ok(())
+    }
+
+    fn wake_at(&self) -> Option<Time> {
+        None
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let port = Arguments::parse().port;
+    let pace = Pace {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(200),
+        upgrade_timeout: Duration::from_secs(10),
+        max_payload: 1_000_000,
+        waiting_bytes: 4 << 20,
+        allow_three: true,
+    };
+    // Nobody but the suite is here.
+    let terms = Arc::new(Terms { pace, key: Key::new([0; 32]) });
+    let bounds =
+        Bounds { packets: Limits::default(), namespaces: 16, connect_timeout: Duration::from_secs(1) };
+    let mut config = Config::default();
+    config.listener = vec![Listener { address: format!("127.0.0.1:{port}"), ..Listener::default() }];
+    config.admin.address = Some("off".into());
+    let settings = Settings::resolve(&config).map_err(|problems| problems.to_string())?;
+    let running = server::start_with(settings, vec![Box::new(SocketIoApp { terms, bounds })])?;
+    println!("listening at {}", running.address().ok_or("no address")?);
+    running.wait()?;
+    Ok(())
+}
