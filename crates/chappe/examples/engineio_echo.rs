@@ -3,17 +3,15 @@
 //!
 //! `cargo run --release --example engineio_echo -- --port 3000`
 
+mod common;
+
 use clap::Parser;
 use dialect::{Conversation, Dialect, Event, Opening, Request, Turn};
 use model::{Time, Unit};
-use server::Settings;
-use server::config::{Config, Listener};
-use socketio_dialect::engine::{Over, Pace, Up};
-use socketio_dialect::peer::{Layer, Line, Peer, Terms};
-use socketio_dialect::sid::Key;
+use socketio_dialect::talk::engine::{Over, Up};
+use socketio_dialect::talk::peer::{Layer, Line, Peer, Terms};
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 #[derive(Parser)]
 struct Arguments {
@@ -75,23 +73,5 @@ impl Layer for Echo {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let port = Arguments::parse().port;
-    let pace = Pace {
-        ping_interval: Duration::from_millis(300),
-        ping_timeout: Duration::from_millis(200),
-        upgrade_timeout: Duration::from_secs(10),
-        max_payload: 1_000_000,
-        waiting_bytes: 4 << 20,
-        allow_three: true,
-    };
-    // Nobody but the suite is here.
-    let terms = Arc::new(Terms { pace, key: Key::new([0; 32]) });
-    let mut config = Config::default();
-    config.listener = vec![Listener { address: format!("127.0.0.1:{port}"), ..Listener::default() }];
-    config.admin.address = Some("off".into());
-    let settings = Settings::resolve(&config).map_err(|problems| problems.to_string())?;
-    let running = server::start_with(settings, vec![Box::new(EngineIo(terms))])?;
-    println!("listening at {}", running.address().ok_or("no address")?);
-    running.wait()?;
-    Ok(())
+    common::serve(Arguments::parse().port, EngineIo(common::terms()))
 }

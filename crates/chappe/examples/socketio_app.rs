@@ -3,15 +3,15 @@
 //!
 //! `cargo run --release --example socketio_app -- --port 3000`
 
+mod common;
+
 use clap::Parser;
 use dialect::{Conversation, Dialect, Event, Opening, Request, Turn};
 use model::Time;
-use server::Settings;
-use server::config::{Config, Listener};
-use socketio_dialect::engine::{Over, Pace};
-use socketio_dialect::peer::{Line, Peer, Terms};
-use socketio_dialect::sid::Key;
-use socketio_dialect::socket::{App, Bounds, Said, Sio, Sockets};
+use socketio_dialect::talk::engine::Over;
+use socketio_dialect::talk::peer::{Line, Peer, Terms};
+use socketio_dialect::talk::sid::Key;
+use socketio_dialect::talk::socket::{App, Bounds, Said, Sio, Sockets};
 use socketio_dialect::wire::arguments;
 use socketio_dialect::wire::packet::{Head, Kind, Limits, Style};
 use std::error::Error;
@@ -120,25 +120,7 @@ impl App for Greeter {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let port = Arguments::parse().port;
-    let pace = Pace {
-        ping_interval: Duration::from_millis(300),
-        ping_timeout: Duration::from_millis(200),
-        upgrade_timeout: Duration::from_secs(10),
-        max_payload: 1_000_000,
-        waiting_bytes: 4 << 20,
-        allow_three: true,
-    };
-    // Nobody but the suite is here.
-    let terms = Arc::new(Terms { pace, key: Key::new([0; 32]) });
     let bounds =
         Bounds { packets: Limits::default(), namespaces: 16, connect_timeout: Duration::from_secs(1) };
-    let mut config = Config::default();
-    config.listener = vec![Listener { address: format!("127.0.0.1:{port}"), ..Listener::default() }];
-    config.admin.address = Some("off".into());
-    let settings = Settings::resolve(&config).map_err(|problems| problems.to_string())?;
-    let running = server::start_with(settings, vec![Box::new(SocketIoApp { terms, bounds })])?;
-    println!("listening at {}", running.address().ok_or("no address")?);
-    running.wait()?;
-    Ok(())
+    common::serve(Arguments::parse().port, SocketIoApp { terms: common::terms(), bounds })
 }

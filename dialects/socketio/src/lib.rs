@@ -1,25 +1,21 @@
 //! The Socket.IO dialect: Engine.IO sessions by polls and WebSocket, and the sockets in them.
 //!
 //! `SPEC.md` beside this crate has its promises by number. Knows neither the hub nor a carrier. Read in this
-//! order: [`wire`], [`engine`], [`peer`], [`socket`], [`broker`].
+//! order: [`wire`], [`map`], [`talk`].
 
 pub mod settings;
 pub mod wire;
-pub mod sid;
-pub mod engine;
-pub mod peer;
-pub mod socket;
 pub mod map;
-pub mod broker;
+pub mod talk;
 
 pub use settings::Settings;
 
-use broker::Broker;
 use dialect::{Conversation, Dialect, Opening, Request};
-use peer::{Peer, Terms};
-use sid::Key;
-use socket::{Bounds, Sio};
 use std::sync::Arc;
+use talk::broker::Broker;
+use talk::peer::{Peer, Terms};
+use talk::sid::Key;
+use talk::socket::{Bounds, Sio};
 
 /// The dialect, with its settings.
 #[derive(Debug)]

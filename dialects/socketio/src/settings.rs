@@ -1,7 +1,7 @@
 //! The section `[dialect.socketio]` of the configuration.
 
-use crate::engine::Pace;
-use crate::socket::Bounds;
+use crate::talk::engine::Pace;
+use crate::talk::socket::Bounds;
 use crate::wire::packet::Limits;
 use dialect::settings::Unit;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //!
 //! Knows packets and namespaces. What events mean is an [`App`]'s. SPEC [CON-1] to [CON-9].
 
-use crate::engine::{Over, Up};
-use crate::peer::{Layer, Line};
+use crate::talk::engine::{Over, Up};
+use crate::talk::peer::{Layer, Line};
 use crate::wire::arguments;
 use crate::wire::binary::{Reader, Whole};
 use crate::wire::engine::{MESSAGE, Revision};

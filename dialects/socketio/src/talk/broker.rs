@@ -1,10 +1,10 @@
 //! The broker profile: rooms that anybody may subscribe to and publish in. SPEC [BRK-1] to [BRK-8].
 
-use crate::engine::Over;
 use crate::map;
-use crate::peer::Line;
-use crate::sid::Key;
-use crate::socket::{App, Said, Sockets};
+use crate::talk::engine::Over;
+use crate::talk::peer::Line;
+use crate::talk::sid::Key;
+use crate::talk::socket::{App, Said, Sockets};
 use crate::wire::arguments::{self, Event as Named};
 use crate::wire::engine::Revision;
 use crate::wire::packet::{Head, Kind, Style};

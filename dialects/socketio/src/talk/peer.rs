@@ -2,8 +2,8 @@
 //!
 //! Brings requests to their sessions and the layer above to its words. Does not know what the layer says.
 
-use crate::engine::{Asked, Engine, Over, Pace, Refused, Up};
-use crate::sid::Key;
+use crate::talk::engine::{Asked, Engine, Over, Pace, Refused, Up};
+use crate::talk::sid::Key;
 use crate::wire::engine::Revision;
 use crate::wire::engine::payload;
 use dialect::{Conversation, Event, Frame, Opening, Request, Turn};
@@ -200,7 +200,7 @@ impl<L: Layer> Peer<L> {
     fn first(&mut self, request: &Request<'_>, turn: &mut Turn) {
         self.state = State::Passing(request.wants_websocket);
         if let Some(sid) = request.parameter("sid").filter(|sid| !sid.is_empty()) {
-            return match (crate::engine::transport(request), self.terms.key.session(&sid)) {
+            return match (crate::talk::engine::transport(request), self.terms.key.session(&sid)) {
                 (Err(refused), _) => refused.answer(request.wants_websocket, turn),
                 (Ok(_), Some(session)) => turn.hand_over(session),
                 (Ok(_), None) => Refused::UnknownSession.answer(request.wants_websocket, turn),
