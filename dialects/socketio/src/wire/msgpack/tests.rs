@@ -125,7 +125,7 @@ fn numbers_and_strings_that_json_cannot_say() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    let table: [(&[u8], &str); 21] = [
+    let table: [(&[u8], &str); 24] = [
         (b"", "it ends in the middle"),
         (b"\x05", "it is no map"),
         (b"\x82\xa4type", "it ends in the middle"),
@@ -138,6 +138,9 @@ fn what_is_wrong_is_said() {
         (b"\x81\xa4type\x00", "`nsp` is missing"),
         (b"\x82\xa4type\x00\xa3nsp\xc0", "`nsp` is no string"),
         (b"\x82\xa4type\x00\xa3nsp\xa1\xff", "`nsp` is not UTF-8"),
+        (b"\x82\xa4type\x00\xa3nsp\xa0", "it begins with `/`"),
+        (b"\x82\xa4type\x00\xa3nsp\xa2a/", "it begins with `/`"),
+        (b"\x82\xa4type\x00\xa3nsp\xa3/a,", "has no comma"),
         (b"\x82\xa4type\x00\xa3nsp\xa1/\x00", "something follows the map"),
         (b"\x83\xa4type\x02\xa3nsp\xa1/\xa2id\xff", "the id for the acknowledgement"),
         (b"\x83\xa4type\x02\xa3nsp\xa1/\xa2id\xcb\x43\x40\0\0\0\0\0\0", "the id for the acknowledgement"),
