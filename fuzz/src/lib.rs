@@ -13,6 +13,7 @@ mod http;
 mod http1;
 mod proxy;
 mod rooms;
+mod socketio;
 mod watchtower_http;
 mod websocket;
 
@@ -27,7 +28,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "http1", check: http1::check, words: http1::WORDS },
     Target { name: "websocket", check: websocket::check, words: websocket::WORDS },
     Target { name: "deflate", check: deflate::check, words: deflate::WORDS },
@@ -37,6 +38,8 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "proxy", check: proxy::check, words: proxy::WORDS },
     Target { name: "device-tcp", check: device_tcp::check, words: device_tcp::WORDS },
     Target { name: "device-udp", check: device_udp::check, words: device_udp::WORDS },
+    Target { name: "socketio-packet", check: socketio::packet, words: socketio::PACKET_WORDS },
+    Target { name: "socketio-msgpack", check: socketio::msgpack, words: socketio::MSGPACK_WORDS },
     Target { name: "config", check: config::check, words: config::WORDS },
 ];
 

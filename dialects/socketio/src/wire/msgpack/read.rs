@@ -62,6 +62,10 @@ fn whole(
     limits: &Limits,
 ) -> Result<Whole, Malformed> {
     let namespace = std::str::from_utf8(namespace).map_err(|_| Malformed::Msgpack("`nsp` is not UTF-8"))?;
+    // Of any other the same packet could not be written as text.
+    if !namespace.starts_with('/') || namespace.contains(',') {
+        return Err(Malformed::Msgpack("`nsp` is no namespace: it begins with `/` and has no comma"));
+    }
     let (namespace, query) = split_query(namespace, revision, limits)?;
     let (data, attachments) = match data {
         Some(data) => data.end()?,
