@@ -80,6 +80,15 @@ pub enum Command {
         /// What.
         draft: Draft,
     },
+    /// Say something to one session of the virtual host, if it is still there and hears: an answer counts it.
+    Tell {
+        /// To whom.
+        session: SessionId,
+        /// By which name its peer is known: who may write to a channel of that name may say this.
+        name: Span,
+        /// What.
+        draft: Draft,
+    },
     /// Say something to every session of the virtual host.
     Broadcast {
         /// What.
@@ -345,6 +354,12 @@ impl Turn {
     /// Publishes to every session of the virtual host.
     pub fn broadcast(&mut self, ticket: Option<Ticket>, draft: Draft) {
         self.command(ticket, Command::Broadcast { draft });
+    }
+
+    /// Says something to one session, whose peer is known by this name.
+    pub fn tell(&mut self, ticket: Option<Ticket>, session: SessionId, name: &str, draft: Draft) {
+        let name = self.words.write(|out| out.extend_from_slice(name.as_bytes()));
+        self.command(ticket, Command::Tell { session, name, draft });
     }
 
     /// Asks for a page of channels.

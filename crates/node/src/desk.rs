@@ -144,6 +144,9 @@ impl Desk {
             Command::Join { channel, since } => self.join(caller, ticket, words.text(channel), since),
             Command::Leave { channel } => self.leave(caller, ticket, words.text(channel)),
             Command::Channels { cursor } => self.list(caller, ticket, cursor),
+            Command::Tell { session, name, draft } => {
+                return self.tell(caller, ticket, (session, name, draft), words);
+            }
             Command::Enrol { role, idle } => self.enrol(caller, ticket, (role, idle)),
             Command::ActAs { who, token } => self.prove(caller, ticket, who, token.map(|t| words.text(t))),
             Command::Retire => return self.retire(caller, ticket),
@@ -271,6 +274,41 @@ impl Desk {
         let receipt = receipt.as_ref();
         let audience = self.exchange.commit_broadcast(caller.vhost, delivery, receipt, |s| note(to_ring, s));
         self.caused = self.caused.saturating_add(audience as usize);
+        self.counters.published += 1;
+        Applied::Done
+    }
+
+    fn tell(
+        &mut self,
+        caller: &mut Caller<'_>,
+        ticket: Option<Ticket>,
+        (session, name, draft): (SessionId, Span, Draft),
+        words: &Words,
+    ) -> Applied {
+        let channel = self
+            .may_publish(caller, Some(words.text(name)), &draft)
+            .and_then(|()| ChannelName::new(words.text(name)).map_err(Refusal::BadName));
+        let channel = match channel {
+            Ok(channel) => channel,
+            Err(refusal) => {
+                self.refuse(caller.session, ticket, refusal);
+                return Applied::Done;
+            }
+        };
+        if self.exchange.must_hold_everybody() {
+            self.counters.held += 1;
+            return Applied::Held(Command::Tell { session, name, draft });
+        }
+        if !self.spend(caller) {
+            self.refuse(caller.session, ticket, Refusal::TooFast);
+            return Applied::Done;
+        }
+        self.commit();
+        let delivery = Arc::new(draw_up(caller, Some(channel), draft, self.began));
+        let asked = ticket.map(|ticket| (caller.session, ticket));
+        let shard = session.shard.min(self.exchange.shards().saturating_sub(1));
+        self.exchange.push(shard, Entry::Tell { session, vhost: caller.vhost.index, delivery, asked });
+        note(&mut self.to_ring, shard);
         self.counters.published += 1;
         Applied::Done
     }

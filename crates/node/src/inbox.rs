@@ -158,6 +158,17 @@ pub enum Entry {
         /// The message.
         delivery: Arc<Delivery>,
     },
+    /// A message for one session.
+    Tell {
+        /// Which.
+        session: SessionId,
+        /// Its virtual host.
+        vhost: u16,
+        /// The message.
+        delivery: Arc<Delivery>,
+        /// Who is told whether it was there, under which ticket.
+        asked: Option<(SessionId, Ticket)>,
+    },
     /// A change of membership.
     Fence {
         /// Whose.
@@ -212,7 +223,7 @@ impl Entry {
     pub fn weight(&self) -> usize {
         match self {
             Self::Run { run, .. } => run.weight(),
-            Self::Broadcast { delivery, .. } => delivery.weight(),
+            Self::Broadcast { delivery, .. } | Self::Tell { delivery, .. } => delivery.weight(),
             Self::Answer { answer: Answer::Channels { page, .. }, .. } => {
                 CONTROL + page.len() * size_of::<ChannelCount>()
             }

@@ -189,6 +189,7 @@ fn offsets(entry: &Entry) -> Vec<u64> {
     match entry {
         Entry::Run { run, .. } => run.deliveries().iter().map(|d| d.message.position.offset).collect(),
         Entry::Broadcast { .. }
+        | Entry::Tell { .. }
         | Entry::Fence { .. }
         | Entry::Answer { .. }
         | Entry::Kick { .. }

@@ -75,6 +75,7 @@ impl Stage {
                 }
                 Command::Broadcast { draft } => format!("broadcast {}", show_draft(&draft)),
                 Command::Direct { .. }
+                | Command::Tell { .. }
                 | Command::Channels { .. }
                 | Command::Spawn { .. }
                 | Command::Enrol { .. }

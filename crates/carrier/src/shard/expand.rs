@@ -13,7 +13,7 @@ use bytes::Bytes;
 use dialect::Event;
 use hub::{Lane, Member};
 use model::{Delivery, Form, Framing, Message, SessionId, SlowPolicy, Ticket, Unit};
-use node::{Counters, Entry, Fence};
+use node::{Answer, Counters, Entry, Fence};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -177,6 +177,13 @@ impl<N: Net> Shard<N> {
                     self.front_done = 0;
                 }
                 Entry::Broadcast { vhost, delivery } => self.expand_broadcast(vhost, &delivery),
+                Entry::Tell { session, vhost, delivery, asked } => {
+                    let members = u32::from(self.tell(session, vhost, &delivery));
+                    if let Some((session, ticket)) = asked {
+                        let answer = Answer::Published { members };
+                        self.exchange.push_and_wake(session.shard, Entry::Answer { session, ticket, answer });
+                    }
+                }
                 Entry::Fence { session, ticket, fence } => self.pass_fence(session, ticket, fence),
                 Entry::Answer { session, ticket, answer } => self.hear_answer(session, ticket, answer),
                 Entry::Kick { session, of, errand } => {
@@ -334,6 +341,16 @@ impl<N: Net> Shard<N> {
         } else if link != NONE && !stretch.is_empty() {
             self.out.owe(link, stretch);
         }
+    }
+
+    /// Hands a message to a session, if it is there. `false`: it is not, or does not hear.
+    fn tell(&mut self, id: SessionId, vhost: u16, delivery: &Arc<Delivery>) -> bool {
+        let there = self.session(id).is_some_and(|s| s.vhost.index == vhost && s.hearing.is_some());
+        if there {
+            self.handed += CALLED;
+            self.hand_to(id.slot, delivery, SlowPolicy::Disconnect, 0);
+        }
+        there
     }
 
     fn expand_broadcast(&mut self, vhost: u16, delivery: &Arc<Delivery>) {

@@ -165,7 +165,7 @@ impl Puppet {
             "auth" => turn.authenticate(ticket, (!rest.is_empty()).then_some(rest)),
             "join" => turn.join(ticket, rest, None),
             "leave" => turn.leave(ticket, rest),
-            "publish" | "tell" | "noecho" | "inside" | "direct" | "broadcast" => {
+            "publish" | "tell" | "noecho" | "inside" | "direct" | "whisper" | "broadcast" => {
                 self.publish(verb, rest, ticket, turn);
             }
             "hear" => match rest {
@@ -230,6 +230,10 @@ impl Puppet {
             "tell" => turn.publish(Some(ticket), channel, draft(words)),
             "noecho" => turn.publish(None, channel, Draft { echo: false, ..draft(words) }),
             "inside" => turn.publish(Some(ticket), channel, Draft { joined_only: true, ..draft(words) }),
+            "whisper" => {
+                let (name, words) = words.split_once(' ').unwrap();
+                turn.tell(Some(ticket), session_id(channel), name, draft(words));
+            }
             "direct" => {
                 let (receivers, words) = words.split_once(' ').unwrap();
                 let inside = words.starts_with("inside");

@@ -9,7 +9,7 @@ use crate::wire::arguments::{self, Event as Named};
 use crate::wire::engine::Revision;
 use crate::wire::packet::{Head, Kind, Style};
 use dialect::{Event, Request, Turn};
-use model::{Draft, Parts, Ticket, Time};
+use model::{Draft, Parts, SessionId, Ticket, Time};
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -81,6 +81,11 @@ impl Broker {
         Self::answer(ack, &String::from_utf8_lossy(&array), sockets, line, turn)
     }
 
+    /// The client that a room's name is the id of. SPEC [BRK-6].
+    fn client(&self, room: &str) -> Option<SessionId> {
+        self.key.of_socket(room).map(|(session, _)| session).or_else(|| self.key.session(room))
+    }
+
     /// Does what an event asks for. What is wrong with it, in words.
     fn act(&self, said: &Said<'_>, named: Named<'_>, turn: &mut Turn) -> Result<(), &'static str> {
         let mut arguments = named.arguments;
@@ -88,7 +93,7 @@ impl Broker {
         match &*named.name {
             "subscribe" => {
                 let room = room(arguments.next())?;
-                if self.key.of_socket(&room).is_some() || self.key.session(&room).is_some() {
+                if self.client(&room).is_some() {
                     return Err("this is the id of a client, which hears what is said to it without asking");
                 }
                 turn.join(ticket, &room, None);
@@ -100,7 +105,10 @@ impl Broker {
                 let raw = raw.unwrap_or_default();
                 let message = arguments.next().ok_or("publish needs a room and a message")?;
                 let draft = draft("data", &[raw, message], said).ok_or(TOO_MUCH)?;
-                turn.publish(Some(ticket), &room, draft);
+                match self.client(&room) {
+                    Some(session) => turn.tell(Some(ticket), session, &room, draft),
+                    None => turn.publish(Some(ticket), &room, draft),
+                }
             }
             "broadcast" => {
                 let message = arguments.next().ok_or("broadcast needs a message")?;
