@@ -87,6 +87,18 @@ pub(crate) struct Serve {
     #[arg(long, short, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Vec<String>,
 
+    /// Stand where another server stood: at its port, with its manners
+    #[arg(long, value_name = "NAME", conflicts_with = "listen")]
+    pub(crate) preset: Option<Preset>,
+
+    /// With a preset: the address to listen at [default: 127.0.0.1; with --insecure 0.0.0.0]
+    #[arg(long, value_name = "ADDRESS", requires = "preset")]
+    pub(crate) host: Option<std::net::IpAddr>,
+
+    /// With a preset: the port to listen at [default: the other server's]
+    #[arg(long, value_name = "PORT", requires = "preset")]
+    pub(crate) port: Option<u16>,
+
     /// Threads that serve [default: one for each core]
     #[arg(long, value_name = "N")]
     pub(crate) shards: Option<u16>,
@@ -107,6 +119,22 @@ pub(crate) struct Serve {
     /// Log lines for people, or JSON [default: text]
     #[arg(long, value_name = "FORMAT", env = "CHAPPE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
+}
+
+/// A server that others wrote.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Preset {
+    /// socket.io-humble-broker, port 5000
+    HumbleBroker,
+}
+
+impl Preset {
+    /// Where it listened.
+    pub(crate) fn port(self) -> u16 {
+        match self {
+            Self::HumbleBroker => 5000,
+        }
+    }
 }
 
 /// How a line of the log looks.

@@ -7,6 +7,7 @@ use server::echo::{self, EchoError};
 use server::{Running, Settings, banner, log, start, supervisor};
 use std::fmt::Write as _;
 use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 /// Runs the server until a signal ends it. 0: it ended cleanly; 1: it could not start or go on; 2: the
@@ -33,6 +34,7 @@ fn run(settings: Settings, options: cli::Serve) -> ExitCode {
         tracing::warn!(error = %e, "the descriptor limit stays as it is");
     }
     let (posture, open, before) = (settings.posture, settings.open, settings.clone());
+    let preset = preset(&options);
     let running = match start(settings) {
         Ok(running) => running,
         Err(e) => return fail(1, &e.to_string()),
@@ -53,12 +55,27 @@ fn run(settings: Settings, options: cli::Serve) -> ExitCode {
         // Writing to a string cannot fail.
         let _infallible = writeln!(banner, "For conformance tests: ws://{address}{}", echo::PATH);
     }
+    if let Some(preset) = preset.filter(|address| address.ip().is_loopback()) {
+        let port = preset.port();
+        let _infallible = writeln!(
+            banner,
+            "Only this machine can reach it; with --insecure anybody can, at 0.0.0.0:{port} as it used to be."
+        );
+    }
     drop(std::io::stdout().write_all(banner.as_bytes()));
     supervisor::ready();
     match running.wait().and_then(|()| echo.map_or(Ok(()), end)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => fail(1, &e.to_string()),
     }
+}
+
+/// Where a preset wants to listen.
+fn preset(options: &cli::Serve) -> Option<SocketAddr> {
+    let preset = options.preset?;
+    let everywhere = if options.insecure { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    let host = options.host.unwrap_or(everywhere.into());
+    Some(SocketAddr::new(host, options.port.unwrap_or_else(|| preset.port())))
 }
 
 /// Ends the echo, which the signals do not reach, after the server itself.
@@ -73,6 +90,10 @@ fn configured(options: &cli::Serve) -> Result<Settings, Problems> {
     if !options.listen.is_empty() {
         reading.config.listener = options.listen.iter().cloned().map(Listener::at).collect();
         reading.flagged("listener", "--listen");
+    }
+    if let Some(address) = preset(options) {
+        reading.config.listener = vec![Listener::at(address.to_string())];
+        reading.flagged("listener", "--preset");
     }
     if options.shards.is_some() {
         reading.config.shards = options.shards;
