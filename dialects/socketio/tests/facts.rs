@@ -9,7 +9,7 @@ use socketio_dialect::wire::packet::{Kind, Limits, Malformed};
 
 /// What the reference takes and we do not: no client writes it. A character that JavaScript calls white space for an
 /// id, which it then takes for 0, and numbers of attachments that are none to read.
-const STRICTER: [&str; 3] = ["2\u{feff}[\"x\"]", "51.0-[\"x\"]", "5+1-[\"x\"]"];
+const STRICTER: [&str; 4] = ["2 ", "2\u{feff}[\"x\"]", "51.0-[\"x\"]", "5+1-[\"x\"]"];
 
 /// A line of facts.
 struct Fact<'a> {

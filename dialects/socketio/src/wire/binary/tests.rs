@@ -90,6 +90,7 @@ fn placeholders_stand_for_what_is_there() {
     }
     for wrong in [
         r#"{"_placeholder":true,"num":2}"#,
+        r#"{"_\u0070laceholder":true,"num":2}"#,
         r#"{"_placeholder":true,"num":-1}"#,
         r#"{"_placeholder":true,"num":0.5}"#,
         r#"{"_placeholder":true,"num":"0"}"#,
