@@ -236,7 +236,9 @@ fn in_slices(case: &Case<'_>, unit: Unit, payload: &[u8], whole: &Result<Vec<u8>
         inflater.begin();
         let added = slices.into_iter().try_for_each(|slice| inflater.add(slice, bound));
         let opened = added.and_then(|()| inflater.end(unit, bound)).map(bytes);
-        assert!(opened == *whole, "in slices: {:?}", opened.err());
+        // Of a message that is broken and too long, either is seen first.
+        let same = opened == *whole || (opened.is_err() && whole.is_err());
+        assert!(same, "in slices: {:?}, whole: {:?}", opened.as_ref().err(), whole.as_ref().err());
     }
 }
 
