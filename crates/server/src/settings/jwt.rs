@@ -131,28 +131,27 @@ fn url_source(url: &str, ca: Option<&Path>, problems: &mut Problems) -> Option<S
 
 /// Those that are allowed: what is written, or what the keys are for.
 fn algorithms(written: &[String], source: &Source, problems: &mut Problems) -> Vec<Algorithm> {
-    let families: Option<Vec<Family>> = match source {
-        Source::Keys(keys) | Source::File(_, keys) => Some(keys.families().collect()),
-        Source::Url(..) => None,
-    };
-    let has_key = |a: Algorithm| match &families {
-        Some(families) => families.contains(&a.family()),
-        // A set is public: there is no secret in it.
-        None => a.family() != Family::Secret,
+    let may = |a: Algorithm| match source {
+        Source::Keys(keys) => keys.families().any(|family| family == a.family()),
+        // A set is public, so that there is no secret in it; what else there is may change.
+        Source::File(..) | Source::Url(..) => a.family() != Family::Secret,
     };
     if written.is_empty() {
         let usual =
             [Algorithm::Hs256, Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa];
-        let of_url = families.is_none();
-        return usual.into_iter().filter(|a| has_key(*a) && (!of_url || *a == Algorithm::Rs256)).collect();
+        let is_for = |a: &Algorithm| match source {
+            Source::Keys(keys) | Source::File(_, keys) => keys.families().any(|family| family == a.family()),
+            Source::Url(..) => *a == Algorithm::Rs256,
+        };
+        return usual.into_iter().filter(is_for).collect();
     }
     let mut all = Vec::new();
     for (number, word) in written.iter().enumerate() {
         let at = path(&format!("algorithms.{number}"));
-        let known: Vec<_> = Algorithm::ALL.into_iter().filter(|a| has_key(*a)).map(Algorithm::word).collect();
+        let known: Vec<_> = Algorithm::ALL.into_iter().filter(|a| may(*a)).map(Algorithm::word).collect();
         let fix = format!("these can be: {}", known.join(", "));
         match Algorithm::parse(word) {
-            Some(algorithm) if has_key(algorithm) => all.push(algorithm),
+            Some(algorithm) if may(algorithm) => all.push(algorithm),
             Some(_) => problems.push(Problem::new(at, format!("there is no key for `{word}`"), fix)),
             None => problems.push(Problem::new(at, format!("`{word}` is no algorithm for tokens here"), fix)),
         }
