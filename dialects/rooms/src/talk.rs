@@ -84,7 +84,7 @@ impl Conversation for Talk {
         }
     }
 
-    /// SPEC [NO-2].
+    /// SPEC [NO-1].
     fn on_close(&mut self, reason: CloseReason, turn: &mut Turn) {
         if reason == CloseReason::Expired && self.state == State::Seated {
             self.refuse(&Refusal::InvalidToken(TokenFlaw::Expired), turn);

@@ -201,7 +201,7 @@ impl Jwt {
             match fetched {
                 Ok(keys) => self.adopt(keys),
                 Err(error) => {
-                    tracing::warn!(error, "the keys for tokens cannot be fetched; they stay as they were")
+                    tracing::warn!(error, "the keys for tokens cannot be fetched; they stay as they were");
                 }
             }
             self.answer_waiting(refresh, came, clock);
