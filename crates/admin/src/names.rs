@@ -82,6 +82,7 @@ pub fn reason(reason: CloseReason) -> &'static str {
         CloseReason::Silent => "silent",
         CloseReason::TimedOut => "timed_out",
         CloseReason::Unauthorized => "unauthorized",
+        CloseReason::Expired => "expired",
         CloseReason::Kicked => "kicked",
         CloseReason::Draining => "draining",
         CloseReason::InternalFault => "internal_fault",

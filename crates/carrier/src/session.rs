@@ -24,6 +24,8 @@ pub(crate) struct More {
     pub(crate) born: Option<(SessionId, Ticket)>,
     /// For whom it acts, where nobody may act for nobody: what it may do until that is known.
     pub(crate) budget: Option<Budget>,
+    /// When the principal's time is over, or is to be asked for again.
+    pub(crate) expires: Option<Time>,
     /// Links besides the newest, oldest first.
     links: Vec<u32>,
     /// Where it posts.
@@ -145,6 +147,7 @@ impl Session {
                 && w.answers.is_empty()
                 && w.hold_until.is_none()
                 && w.budget.is_none()
+                && w.expires.is_none()
                 && w.born.is_none()
                 && w.links.is_empty()
                 && w.hook.is_none()

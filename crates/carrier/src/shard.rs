@@ -22,6 +22,7 @@ mod accept;
 mod datagrams;
 mod end;
 mod expand;
+mod expiry;
 mod hooks;
 mod inflate;
 mod meet;

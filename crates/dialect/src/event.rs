@@ -58,7 +58,8 @@ pub enum Event<'a> {
     },
     /// The session is no member any more (or was none).
     Left {
-        /// Of the command; 0 when another session of the principal has withdrawn it.
+        /// Of the command; 0 when another session of the principal has withdrawn it, or when the session acts for
+        /// another principal now, which may not read there.
         ticket: Ticket,
         /// Where.
         channel: &'a str,

@@ -47,7 +47,8 @@ impl Words {
 /// What a peer asks of the hub. Channel names are checked where the command is applied.
 #[derive(Debug)]
 pub enum Command {
-    /// Act for whoever holds this credential.
+    /// Act for whoever holds this credential. Asked again, it takes the place of who was acted for before: the session
+    /// stays in the channels that the new principal may read. Where it is refused, all is as it was.
     Authenticate {
         /// What the peer showed; `None`: be anonymous.
         credential: Option<Span>,

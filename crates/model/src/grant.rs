@@ -1,6 +1,7 @@
 //! Who may do what: rights over channels whose names match a pattern, held by a principal.
 
 use crate::name::ChannelName;
+use crate::pass::Pass;
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
@@ -191,6 +192,8 @@ pub struct Role {
     pub name: Option<Arc<str>>,
     /// What they may do.
     pub grants: Box<[Grant]>,
+    /// What a token that proves itself says besides; `None`: none was shown.
+    pub pass: Option<Box<Pass>>,
 }
 
 /// Who a session acts for, and what it may do. Several sessions may share one.
@@ -206,13 +209,14 @@ impl Principal {
     /// Nobody in particular, with nothing but these grants.
     #[must_use]
     pub fn anonymous(grants: Vec<Grant>) -> Self {
-        Self { role: Arc::new(Role { name: None, grants: grants.into() }), address: None }
+        Self { role: Arc::new(Role { grants: grants.into(), ..Role::default() }), address: None }
     }
 
     /// Somebody of that name, who may do that, and cannot be named as a receiver.
     #[must_use]
     pub fn named(name: impl Into<Arc<str>>, grants: Vec<Grant>) -> Self {
-        Self { role: Arc::new(Role { name: Some(name.into()), grants: grants.into() }), address: None }
+        let role = Role { name: Some(name.into()), grants: grants.into(), pass: None };
+        Self { role: Arc::new(role), address: None }
     }
 
     /// The name others see; `None`: anonymous.
@@ -236,8 +240,10 @@ impl Principal {
     /// As [`Principal::may`], for a name that nobody has checked yet.
     #[must_use]
     pub fn may_by_name(&self, right: Right, channel: &str, assigned: bool, wall_ms: u64) -> bool {
+        let owned = || self.pass(wall_ms).is_some_and(|pass| pass.gives(right, channel));
         self.valid(right, wall_ms)
             .any(|g| if g.pattern.is_everything() { !assigned } else { g.pattern.matches(channel) })
+            || owned()
     }
 
     /// Whether a valid grant gives `right` on `**`: what a broadcast to everybody needs.
@@ -250,10 +256,36 @@ impl Principal {
     #[must_use]
     pub fn may_somewhere(&self, right: Right, wall_ms: u64) -> bool {
         self.valid(right, wall_ms).next().is_some()
+            || self.pass(wall_ms).is_some_and(|pass| pass.gives_some(right))
+    }
+
+    /// The channels that the server assigns to it, and that it may join though nobody else may.
+    #[must_use]
+    pub fn assigned(&self) -> &[ChannelName] {
+        self.role.pass.as_ref().map_or(&[], |pass| &pass.channels)
+    }
+
+    /// When it may do nothing any more, in milliseconds since 1970; `None`: as long as it stands.
+    #[must_use]
+    pub fn expires_ms(&self) -> Option<u64> {
+        self.role.pass.as_ref().and_then(|pass| pass.until_ms)
+    }
+
+    /// Whether its time was over at that moment.
+    #[must_use]
+    pub fn has_expired(&self, wall_ms: u64) -> bool {
+        self.role.pass.as_ref().is_some_and(|pass| pass.has_expired(wall_ms))
+    }
+
+    /// Its pass, while it is good.
+    fn pass(&self, wall_ms: u64) -> Option<&Pass> {
+        self.role.pass.as_deref().filter(|pass| !pass.has_expired(wall_ms))
     }
 
     fn valid(&self, right: Right, wall_ms: u64) -> impl Iterator<Item = &Grant> {
-        self.role.grants.iter().filter(move |g| g.right == right && g.expires_ms.is_none_or(|e| wall_ms < e))
+        let over = self.has_expired(wall_ms);
+        let lasts = move |g: &&Grant| !over && g.expires_ms.is_none_or(|e| wall_ms < e);
+        self.role.grants.iter().filter(move |g| g.right == right && lasts(g))
     }
 }
 

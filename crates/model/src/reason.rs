@@ -26,6 +26,8 @@ pub enum CloseReason {
     TimedOut,
     /// The peer may not be here.
     Unauthorized,
+    /// The time of whom the peer acted for is over.
+    Expired,
     /// Somebody with the right to do so ended it.
     Kicked,
     /// The server is stopping.
@@ -36,7 +38,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Done,
         Self::Gone,
         Self::Fault,
@@ -46,6 +48,7 @@ impl CloseReason {
         Self::Silent,
         Self::TimedOut,
         Self::Unauthorized,
+        Self::Expired,
         Self::Kicked,
         Self::Draining,
         Self::InternalFault,
@@ -70,6 +73,8 @@ pub enum Refusal {
     Assigned,
     /// The token is unknown, or not valid any more.
     BadToken,
+    /// The token should prove itself, and does not.
+    InvalidToken(crate::pass::TokenFlaw),
     /// The name breaks the rules of channel names.
     BadName(crate::name::NameError),
     /// The session has joined as many channels as it may.
@@ -123,6 +128,7 @@ impl fmt::Display for Refusal {
             Self::NotGranted { right } => write!(f, "no grant gives {right} on this channel"),
             Self::Assigned => f.write_str("this channel is assigned by the server"),
             Self::BadToken => f.write_str("the token is unknown or has expired"),
+            Self::InvalidToken(flaw) => flaw.fmt(f),
             Self::BadName(e) => e.fmt(f),
             Self::TooManyChannels { max } => write!(f, "this session may join {max} channels, and has"),
             Self::TooBig { max } => write!(f, "the message is larger than {max} bytes"),

@@ -44,7 +44,7 @@ fn rule(refusal: &Refusal) -> usize {
     match refusal {
         Refusal::NotGranted { .. } => 0,
         Refusal::Assigned => 1,
-        Refusal::BadToken => 2,
+        Refusal::BadToken | Refusal::InvalidToken(_) => 2,
         Refusal::BadName(_) => 3,
         Refusal::TooManyChannels { .. } => 4,
         Refusal::TooBig { .. } => 5,

@@ -5,6 +5,7 @@
 //! a function of its own. Read [`queue`], then [`line`]; [`guard`] is what a URL may lead to.
 
 mod client;
+pub(crate) mod dial;
 mod guard;
 mod line;
 mod queue;
@@ -31,7 +32,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use target::Target;
+pub(crate) use target::Target;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot};
 

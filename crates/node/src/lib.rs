@@ -12,6 +12,7 @@ pub mod clock;
 pub mod control;
 pub mod counters;
 pub mod hooks;
+pub mod jwt;
 mod sync;
 
 pub use authority::{Authority, Reply, StaticTokens, Token, Verdict};
@@ -23,3 +24,4 @@ pub use enrolment::Proof;
 pub use exchange::{Channel, ChannelPolicy, Exchange, VHost};
 pub use hooks::{Hook, Hooks};
 pub use inbox::{Answer, Entry, Errand, Fence, Inbox, Run, Then};
+pub use jwt::{Credentials, Jwt, JwtSettings};

@@ -315,6 +315,71 @@ dialect::section! {
         /// Static tokens.
         #[key(live = true)]
         pub token: Vec<Token>,
+        /// Tokens that prove themselves (JSON Web Tokens).
+        pub jwt: Option<Jwt>,
+    }
+}
+
+dialect::section! {
+    /// Tokens that prove themselves (JSON Web Tokens, RFC 7519). It has one of `secret`, `secret_file`,
+    /// `public_key_file`, `jwks_file` and `jwks_url`.
+    #[derive(Default)]
+    pub struct Jwt {
+        /// The secret that tokens are signed with, by HS256, HS384 or HS512: at least 32 bytes beyond this machine.
+        pub secret: Option<Secret>,
+        /// A file that holds the secret on its first line.
+        #[key(example = "\"/etc/chappe/jwt.secret\"")]
+        pub secret_file: Option<PathBuf>,
+        /// A PEM file with the public key of whoever signs: RSA of 2,048 bits and more, P-256, P-384, Ed25519.
+        #[key(example = "\"/etc/chappe/issuer.pem\"")]
+        pub public_key_file: Option<PathBuf>,
+        /// A file with a JSON Web Key Set, read again every `jwks_refresh`.
+        #[key(example = "\"/etc/chappe/jwks.json\"")]
+        pub jwks_file: Option<PathBuf>,
+        /// Where a JSON Web Key Set is fetched, again every `jwks_refresh`, and when a token names a key that is not in
+        /// it: at most every 10 seconds.
+        #[key(example = "\"https://login.example/.well-known/jwks.json\"")]
+        pub jwks_url: Option<String>,
+        /// Certificates of authorities that `jwks_url`'s TLS is trusted by besides the public ones, as a PEM file.
+        #[key(default = "none", example = "\"/etc/chappe/our-ca.pem\"")]
+        pub jwks_ca: Option<PathBuf>,
+        /// How old a key set may become.
+        #[key(unit = Unit::Seconds, default = "`300`")]
+        pub jwks_refresh: Option<u64>,
+        /// The algorithms that are allowed, of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256,
+        /// ES384 and EdDSA.
+        #[key(default = "with a secret `HS256`, with `jwks_url` `RS256`, else what the keys are for", example = "[\"ES256\"]")]
+        pub algorithms: Vec<String>,
+        /// For whom a token must be (`aud`).
+        #[key(default = "anybody", example = "\"chappe\"")]
+        pub audience: Option<String>,
+        /// By whom a token must be issued (`iss`).
+        #[key(default = "anybody", example = "\"https://login.example\"")]
+        pub issuer: Option<String>,
+        /// How far the issuer's clock may be off; tokens are good for so much longer.
+        #[key(unit = Unit::Seconds, default = "`0`")]
+        pub leeway: Option<u64>,
+        /// Whether a token must say when it ends (`exp`).
+        #[key(default = "`false` while only this machine can reach the server")]
+        pub require_exp: Option<bool>,
+        /// The only virtual host tokens are good for.
+        #[key(default = "`/`", example = "\"/hello\"")]
+        pub vhost: Option<String>,
+        /// The claim that names the owner; other members see it.
+        #[key(default = "`sub`, else `user_id`", example = "\"user_id\"")]
+        pub name_claim: Option<String>,
+        /// The claim that may hold grants of the owner's, a list as that of `grants`.
+        #[key(default = "`grants`")]
+        pub grants_claim: Option<String>,
+        /// What every owner of a token may do.
+        #[key(default = "none", example = "[\"READ chat.*\"]")]
+        pub grants: Vec<String>,
+        /// Channels that are the owner's own, with claims in braces: the owner may join them, and no other without a
+        /// grant that names them. `{claim!}`, and a claim that names the owner, must be there.
+        #[key(default = "none", example = "[\"user({user_id})\", \"site({host})\"]")]
+        pub channels: Vec<String>,
+        /// Whether owners may publish to their own channels.
+        pub write_channels: bool,
     }
 }
 

@@ -15,7 +15,7 @@ use dialect::{Dialect, Road};
 use model::{CloseReason, VHostName};
 use node::exchange::Plan;
 use node::hooks::SystemResolver;
-use node::{Clock, Control, Exchange, Hooks, StaticTokens};
+use node::{Clock, Control, Credentials, Exchange, Hooks, Jwt, StaticTokens};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -204,7 +204,9 @@ pub fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) -> Result
     let look = settings.admin.clone().map_or(Ok(None), |admin| Look::open(admin, &control))?;
     let (posture, insecure) = (settings.posture, settings.open);
     let hooks = Hooks::start(&control, settings.hooks.clone(), Box::new(SystemResolver::default()), clock);
-    let exchange = Arc::new(Exchange::new(plan(settings, &authority, hooks, clock)));
+    let jwt = settings.jwt.clone().map(|jwt| Jwt::start(jwt, &control, clock));
+    let credentials = Credentials::new(Arc::clone(&authority), jwt);
+    let exchange = Arc::new(Exchange::new(plan(settings, credentials, hooks, clock)));
     let ports = open.iter().zip(spoken).filter_map(|(o, own)| {
         let vhost = exchange.vhost(&o.listener.vhost).map(Arc::clone)?;
         Some(PortPlan { vhost, speak: own.map_or(Speak::Http, |dialect| Speak::Own { dialect }) })
@@ -307,7 +309,7 @@ fn run(shard: Shard<Os>) -> io::Result<()> {
     ended
 }
 
-fn plan(settings: Settings, authority: &Arc<StaticTokens>, hooks: Hooks, clock: Clock) -> Plan {
+fn plan(settings: Settings, authority: Credentials, hooks: Hooks, clock: Clock) -> Plan {
     let mut vhosts: Vec<VHostName> = settings.listeners.into_iter().map(|l| l.vhost).collect();
     vhosts.sort();
     vhosts.dedup();
@@ -318,7 +320,7 @@ fn plan(settings: Settings, authority: &Arc<StaticTokens>, hooks: Hooks, clock: 
         limits: settings.limits,
         policies: settings.policies,
         assigned: settings.assigned,
-        authority: Box::new(Arc::clone(authority)),
+        authority: Box::new(authority),
         backplane: Box::new(Alone),
         hooks: Some(hooks),
         began: clock.now(),

@@ -4,6 +4,7 @@ mod bounds;
 mod changes;
 mod effective;
 mod hooks;
+mod jwt;
 mod places;
 mod watchtower;
 mod who;
@@ -15,7 +16,7 @@ use crate::log;
 use carrier::{Gate, Network};
 use model::{Limits, Pattern, Principal, SlowPolicy, VHostName};
 use node::hooks::HookSettings;
-use node::{ChannelPolicy, Token};
+use node::{ChannelPolicy, JwtSettings, Token};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -111,6 +112,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Static tokens.
     pub tokens: Vec<Token>,
+    /// Tokens that prove themselves; `None`: there are none.
+    pub jwt: Option<JwtSettings>,
     /// Those who show no token; `None`: they are refused.
     pub anonymous: Option<Arc<Principal>>,
     /// Channels that behave in some way.
@@ -158,7 +161,7 @@ impl Settings {
         let behind = !config.proxies.is_empty() || listeners.iter().any(|l| l.proxy_protocol);
         let exposed = behind || listeners.iter().any(|l| l.place.is_exposed());
         let posture = if exposed { Posture::Exposed } else { Posture::Loopback };
-        let authenticates = !config.auth.token.is_empty();
+        let authenticates = !config.auth.token.is_empty() || config.auth.jwt.is_some();
         if exposed && !authenticates && !config.insecure {
             problems.push(unguarded(config));
         }
@@ -171,6 +174,7 @@ impl Settings {
         let Some(hooks) = hooks::hooks(&config.hooks, posture, &limits, &mut problems) else {
             return Err(problems);
         };
+        let jwt = config.auth.jwt.as_ref().and_then(|written| jwt::jwt(written, posture, &mut problems));
         let mut settings = Self {
             posture,
             open: exposed && !authenticates,
@@ -181,7 +185,8 @@ impl Settings {
             tokens: who::tokens(&config.auth.token, &mut problems),
             anonymous: anonymous.map(|grants| Arc::new(Principal::anonymous(grants))),
             policies: policies(&config.channel, &mut problems),
-            assigned: config.assigned.iter().map(|p| Pattern::new(p)).collect(),
+            assigned: assigned(&config.assigned, jwt.as_ref()),
+            jwt,
             dialects,
             deflate: config.websocket.deflate,
             proxies: places::proxies(&config.proxies, &mut problems),
@@ -200,6 +205,12 @@ fn dialects(written: &Dialects, posture: Posture) -> Dialects {
     dialects
 }
 
+/// Those that are written, and those of owners of tokens.
+fn assigned(written: &[String], jwt: Option<&JwtSettings>) -> Vec<Pattern> {
+    let owned = jwt.into_iter().flat_map(|jwt| &jwt.rules.channels).map(node::jwt::Template::pattern);
+    written.iter().map(|p| Pattern::new(p)).chain(owned).collect()
+}
+
 /// Somebody beyond this machine could come in without a word.
 fn unguarded(config: &Config) -> Problem {
     let behind = || config.listener.iter().position(|l| l.proxy_protocol);
@@ -213,7 +224,7 @@ fn unguarded(config: &Config) -> Problem {
     Problem::new(
         path,
         format!("{what} and nobody would have to authenticate"),
-        "configure [[auth.token]], or say `--insecure` (`insecure = true`) to let anybody in",
+        "configure [[auth.token]] or [auth.jwt], or say `--insecure` (`insecure = true`) to let anybody in",
     )
     .about(&["auth", "insecure"])
 }

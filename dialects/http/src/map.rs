@@ -312,7 +312,7 @@ pub fn refused(refusal: &Refusal, about: Option<&str>, shown: Shown) -> Problem 
     let detail = about.map_or_else(|| refusal.to_string(), |channel| format!("{channel}: {refusal}"));
     let problem = |status| Problem::new(status, detail);
     match refusal {
-        Refusal::BadToken => problem(401).with("WWW-Authenticate", "Bearer"),
+        Refusal::BadToken | Refusal::InvalidToken(_) => problem(401).with("WWW-Authenticate", "Bearer"),
         Refusal::NotGranted { .. } | Refusal::Assigned => match shown {
             Shown::Token => problem(403),
             Shown::Nothing => problem(401).with("WWW-Authenticate", "Bearer"),
@@ -339,6 +339,7 @@ pub fn refused_on_socket(refusal: &Refusal) -> (CloseReason, u16) {
         Refusal::NotGranted { .. }
         | Refusal::Assigned
         | Refusal::BadToken
+        | Refusal::InvalidToken(_)
         | Refusal::BadName(_)
         | Refusal::TooManyChannels { .. }
         | Refusal::NotJoined

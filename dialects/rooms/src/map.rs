@@ -80,7 +80,9 @@ pub fn units(message: &Message, mut each: impl FnMut(&[u8])) {
 #[must_use]
 pub fn status(refusal: &Refusal) -> (u16, &'static str) {
     match refusal {
-        Refusal::BadToken | Refusal::NotGranted { .. } | Refusal::Assigned => (401, "Unauthorized"),
+        Refusal::BadToken | Refusal::InvalidToken(_) | Refusal::NotGranted { .. } | Refusal::Assigned => {
+            (401, "Unauthorized")
+        }
         Refusal::BadName(_) | Refusal::TooBig { .. } | Refusal::BadHook(_) => (400, "Bad Request"),
         Refusal::TooManyChannels { .. }
         | Refusal::NotJoined

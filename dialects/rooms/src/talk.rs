@@ -6,7 +6,7 @@ use crate::map::{self, Ask};
 use crate::settings::Settings;
 use crate::wire;
 use dialect::{Conversation, Event, Frame, Response, Turn};
-use model::{CloseReason, Refusal, Ticket};
+use model::{CloseReason, Refusal, Ticket, TokenFlaw};
 
 /// The answer to this one decides whether the client is let in.
 const ENTER: Ticket = Ticket(1);
@@ -81,6 +81,13 @@ impl Conversation for Talk {
             }
             // Not roads that lead here.
             Frame::Stream(_) | Frame::Multipart(_) | Frame::Datagram(_) => {}
+        }
+    }
+
+    /// SPEC [NO-1].
+    fn on_close(&mut self, reason: CloseReason, turn: &mut Turn) {
+        if reason == CloseReason::Expired && self.state == State::Seated {
+            self.refuse(&Refusal::InvalidToken(TokenFlaw::Expired), turn);
         }
     }
 

@@ -2,8 +2,8 @@
 
 use dialect::{Command, Conversation, Dialect, Effect, Event, Frame, Header, Opening, Request, Road, Turn};
 use model::{
-    ChannelName, Delivery, Message, NameError, Payload, Position, Principal, Publisher, Refusal, SessionId,
-    Ticket, VHostName, Verbatim,
+    ChannelName, CloseReason, Delivery, Message, NameError, Payload, Position, Principal, Publisher, Refusal,
+    SessionId, Ticket, VHostName, Verbatim,
 };
 use rooms_dialect::{Rooms, Settings};
 use std::sync::Arc;
@@ -125,6 +125,19 @@ fn a_wrong_token_is_401() {
         "{wanted:?}"
     );
     assert!(wanted[1].contains("Unauthorized"), "{wanted:?}");
+}
+
+#[test]
+fn who_expires_is_told() {
+    let mut stage = Stage::seated();
+    stage.talk.on_close(CloseReason::Kicked, &mut stage.turn);
+    assert_eq!(stage.wanted(), [""; 0]);
+    stage.talk.on_close(CloseReason::Expired, &mut stage.turn);
+    assert_eq!(stage.wanted(), [r#"{"msg":"Refused: the token has expired"}"#]);
+    let mut arriving = Stage::new(Settings::default());
+    arriving.arrive(&[]);
+    arriving.talk.on_close(CloseReason::Expired, &mut arriving.turn);
+    assert_eq!(arriving.wanted(), [""; 0], "its request is answered by the carrier");
 }
 
 #[test]

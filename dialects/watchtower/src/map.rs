@@ -174,7 +174,9 @@ pub fn refused(refusal: &Refusal, doing: Doing) -> Problem {
     let of = |words: &str| doing.channel().map_or_else(|| words.to_owned(), |n| format!("{words} {n}"));
     match refusal {
         Refusal::BadToken if doing == Doing::Registering => Problem::new(401, http::BAD_SECRET),
-        Refusal::BadToken | Refusal::UnknownPrincipal => Problem::new(401, http::BAD_SENDER),
+        Refusal::BadToken | Refusal::InvalidToken(_) | Refusal::UnknownPrincipal => {
+            Problem::new(401, http::BAD_SENDER)
+        }
         Refusal::NotMember if matches!(doing, Doing::Leaving(_)) => {
             Problem::new(400, of("tried to leave unjoined channel"))
         }

@@ -35,6 +35,7 @@ fn close_code(reason: CloseReason) -> u16 {
         CloseReason::SlowConsumer
         | CloseReason::TimedOut
         | CloseReason::Unauthorized
+        | CloseReason::Expired
         | CloseReason::Kicked => 1008,
         CloseReason::TooBig => 1009,
         CloseReason::InternalFault => 1011,
@@ -46,6 +47,7 @@ fn close_code(reason: CloseReason) -> u16 {
 fn status(reason: CloseReason) -> u16 {
     match reason {
         CloseReason::Done | CloseReason::Gone | CloseReason::Fault | CloseReason::Silent => 400,
+        CloseReason::Expired => 401,
         CloseReason::Unauthorized | CloseReason::Kicked => 403,
         CloseReason::TooBig => 413,
         CloseReason::InternalFault => 500,
@@ -66,6 +68,7 @@ fn ends_whole(reason: CloseReason) -> bool {
         | CloseReason::Silent
         | CloseReason::TimedOut
         | CloseReason::Unauthorized
+        | CloseReason::Expired
         | CloseReason::Kicked
         | CloseReason::InternalFault => false,
     }
@@ -82,6 +85,7 @@ fn close_words(reason: CloseReason) -> &'static str {
         CloseReason::Silent => "nothing was heard for too long",
         CloseReason::TimedOut => "an answer did not come in time",
         CloseReason::Unauthorized => "not allowed",
+        CloseReason::Expired => "the token has expired",
         CloseReason::Kicked => "kicked",
         CloseReason::Draining => "the server is stopping",
         CloseReason::InternalFault => "a fault of ours",

@@ -40,6 +40,7 @@ impl<N: Net> Shard<N> {
             return None;
         }
         child.conversation = Some(conversation);
+        self.watch_expiry(id);
         let now = self.now.time;
         self.converse(slot, None, |c, turn| {
             if c.wake_at().is_some_and(|at| at <= now) {

@@ -8,7 +8,7 @@ use crate::wheel::Timer;
 use bytes::Bytes;
 use dialect::{Command, Conversation, Effect, Event, Hearing, Turn};
 use hub::Lane;
-use model::{CloseReason, Form, Framing, LinkId, Principal, Refusal, SessionId, Ticket, Time};
+use model::{CloseReason, Form, Framing, LinkId, Principal, Refusal, SessionId, Ticket, Time, TokenFlaw};
 use node::{Applied, Caller, VHost};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -403,13 +403,17 @@ impl<N: Net> Shard<N> {
         if !self.stands(principal) {
             return Err(if enrolled { Refusal::UnknownPrincipal } else { Refusal::BadToken });
         }
+        if principal.has_expired(self.now.wall_ms) {
+            return Err(Refusal::InvalidToken(TokenFlaw::Expired));
+        }
         self.desk.act_for(id, principal, self.now)?;
         let Some(session) = self.session(id) else { return Ok(()) };
         session.principal = Some(Arc::clone(principal));
         if let Some(more) = session.more.as_mut() {
-            more.budget = None;
+            (more.budget, more.expires) = (None, None);
             session.tidy();
         }
+        self.watch_expiry(id);
         if !principal.is_anonymous() {
             self.make_known(id.slot);
         }

@@ -147,6 +147,10 @@ impl<N: Net> Shard<N> {
         if !session.alarm.goes_off(now) {
             return;
         }
+        if self.has_expired(id) {
+            return self.end_session(id.slot, CloseReason::Expired, None);
+        }
+        let Some(session) = self.session(id) else { return };
         if let Some(more) = session.more.as_mut() {
             let stranger = more.budget.as_ref().map(|budget| budget.until);
             if stranger.is_some_and(|until| until <= now) {
@@ -157,7 +161,14 @@ impl<N: Net> Shard<N> {
             }
             let late: Vec<_> = more.answers.iter().filter(|w| w.1 <= now).map(|w| w.0).collect();
             more.answers.retain(|w| w.1 > now);
-            let next = more.answers.iter().map(|w| w.1).chain(more.hold_until).chain(stranger).min();
+            let next = more
+                .answers
+                .iter()
+                .map(|w| w.1)
+                .chain(more.hold_until)
+                .chain(more.expires)
+                .chain(stranger)
+                .min();
             session.tidy();
             if let Some(at) = next {
                 self.wake_session(id, at);

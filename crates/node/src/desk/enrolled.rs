@@ -9,7 +9,7 @@ use crate::enrolment::Wish;
 use crate::exchange::VHost;
 use crate::inbox::{Answer, Done, Entry, Errand, Fence, Then};
 use dialect::{Command, Span, Words};
-use model::{ChannelName, Now, Principal, PrincipalId, Refusal, Role, SessionId, Ticket};
+use model::{ChannelName, Now, Principal, PrincipalId, Refusal, Right, Role, SessionId, Ticket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl Desk {
     }
 
     /// From now on the session acts for this principal, and counts for it in the channels that it joins. One that has
-    /// joined a channel goes on to count for whom it did.
+    /// joined a channel goes on to count for whom it did, and leaves those that this principal may not hear.
     ///
     /// # Errors
     /// When the principal is enrolled, and the session has joined a channel for another; when it is not enrolled any
@@ -69,7 +69,14 @@ impl Desk {
         }
         if self.roster.memberships(session.slot) > 0 {
             // Those channels count it under the address it had then.
-            return enrolment.map_or(Ok(()), |_| Err(Refusal::HasJoined));
+            if enrolment.is_some() {
+                return Err(Refusal::HasJoined);
+            }
+            self.leave_where(session, now, |desk, name| {
+                let assigned = desk.exchange.is_assigned(name.as_str());
+                !principal.may(Right::Read, name, assigned, now.wall_ms)
+            });
+            return Ok(());
         }
         if enrolment.is_some() {
             let max = self.limits.sessions_per_enrolment;
@@ -142,20 +149,7 @@ impl Desk {
             self.refuse(session, ticket, Refusal::UnknownPrincipal);
             return Applied::Done;
         };
-        let joined: Vec<u32> = self.roster.joined(session.slot).collect();
-        for slot in joined {
-            let Some(channel) = self.roster.handle(slot).map(|(_, c)| c.name.as_str().into()) else {
-                continue;
-            };
-            if self.roster.begin_leave(session.slot, slot) {
-                self.depart(
-                    session,
-                    slot,
-                    Some((None, Fence::Left { slot: Some(slot), channel })),
-                    caller.now,
-                );
-            }
-        }
+        self.leave_where(session, caller.now, |_, _| true);
         self.roster.set_address(session.slot, None);
         self.send_out(session, ticket, sessions, Done::Retired(who), |session, errand| Entry::Kick {
             session,
@@ -163,6 +157,19 @@ impl Desk {
             errand,
         });
         Applied::Done
+    }
+
+    /// The session leaves the channels of these names, and is told so.
+    fn leave_where(&mut self, session: SessionId, now: Now, leaves: impl Fn(&Self, &ChannelName) -> bool) {
+        self.commit();
+        let joined: Vec<u32> = self.roster.joined(session.slot).collect();
+        for slot in joined {
+            let Some(name) = self.roster.handle(slot).map(|(_, c)| c.name.clone()) else { continue };
+            if leaves(self, &name) && self.roster.begin_leave(session.slot, slot) {
+                let fence = Fence::Left { slot: Some(slot), channel: name.as_str().into() };
+                self.depart(session, slot, Some((None, fence)), now);
+            }
+        }
     }
 
     pub(super) fn withdraw(

@@ -2,27 +2,21 @@
 //!
 //! Follows no redirect, reads little of an answer and believes nothing in it but the status. Knows no queue.
 
-use super::Shared;
+use super::dial::{Connection, Dial, read_whole};
 use super::queue::Post;
 use super::target::Target;
+use super::{HookSettings, Shared};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use ring::rand::{SecureRandom, SystemRandom};
-use rustls::pki_types::ServerName;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -32,10 +26,6 @@ const CHALLENGE: HeaderName = HeaderName::from_static("x-challenge");
 
 /// Bytes of an answer's body that are read; a connection with more is given up.
 const ANSWER: usize = 64 << 10;
-/// What hyper may read ahead: an answer's head, and no more than it takes.
-const BUFFER: usize = 16 << 10;
-/// Addresses of one name that are tried.
-const ADDRESSES: usize = 4;
 
 /// Why a POST failed. Says nothing that a receiver has chosen, nor its URL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,40 +70,6 @@ impl fmt::Display for Failure {
             Self::TimedOut => f.write_str("it did not answer in time"),
             Self::Status(status) => write!(f, "it answered {status}"),
         }
-    }
-}
-
-/// A connection, and the task that moves its bytes.
-struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    driver: JoinHandle<()>,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-impl Connection {
-    async fn over<I>(io: I) -> Result<Self, Failure>
-    where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (sender, driver) = http1::Builder::new()
-            .title_case_headers(true)
-            .max_buf_size(BUFFER)
-            .handshake(TokioIo::new(io))
-            .await
-            .map_err(|_| Failure::Broken)?;
-        // How it ends is seen by whoever sends.
-        let driver = tokio::spawn(async move { drop(driver.await) });
-        Ok(Self { sender, driver })
-    }
-
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
-        self.sender.ready().await.map_err(|_| Failure::Broken)?;
-        self.sender.send_request(request).await.map_err(|_| Failure::Broken)
     }
 }
 
@@ -182,16 +138,14 @@ impl Client {
         self.connection = None;
     }
 
-    /// The addresses to connect to. Each has been judged; one that is not allowed spoils them all, since who mixes
-    /// them has something in mind.
+    /// The addresses to connect to.
     pub(crate) async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let Target { host, port, .. } = &self.target;
-        let found = self.shared.resolver.resolve(host, *port).await.map_err(|_| Failure::Unresolved)?;
-        let guard = &self.shared.settings.guard;
-        if !guard.trusts(host) && !found.iter().all(|address| guard.allows(address.ip())) {
-            return Err(Failure::Forbidden);
-        }
-        if found.is_empty() { Err(Failure::Unresolved) } else { Ok(found) }
+        self.dial().addresses(&self.target).await
+    }
+
+    fn dial(&self) -> Dial<'_> {
+        let HookSettings { guard, tls, timeout, .. } = &self.shared.settings;
+        Dial { resolver: &*self.shared.resolver, guard, tls, timeout: *timeout }
     }
 
     /// One exchange, on the connection that is kept or on a new one, in time. A connection that was kept may have ended
@@ -206,12 +160,12 @@ impl Client {
         let kept = self.connection.take();
         let exchange = async {
             if let Some(mut kept) = kept
-                && !kept.sender.is_closed()
+                && !kept.is_closed()
                 && let Ok(response) = kept.send(request.clone()).await
             {
                 return Ok((kept, response));
             }
-            let mut fresh = self.connect().await?;
+            let mut fresh = self.dial().connect(&self.target).await?;
             let response = fresh.send(request).await?;
             Ok((fresh, response))
         };
@@ -243,47 +197,14 @@ impl Client {
         Ok(request)
     }
 
-    async fn connect(&self) -> Result<Connection, Failure> {
-        let addresses = self.addresses().await?;
-        let tried = addresses.len().min(ADDRESSES);
-        let patience = self.shared.settings.timeout / u32::try_from(tried).unwrap_or(1).max(1);
-        let mut connected = None;
-        for address in addresses.into_iter().take(ADDRESSES) {
-            if let Ok(Ok(stream)) = timeout(patience, TcpStream::connect(address)).await {
-                connected = Some(stream);
-                break;
-            }
-        }
-        let stream = connected.ok_or(Failure::Unreachable)?;
-        stream.set_nodelay(true).map_err(|_| Failure::Unreachable)?;
-        if !self.target.tls {
-            return Connection::over(stream).await;
-        }
-        let name = ServerName::try_from(self.target.host.clone()).map_err(|_| Failure::Tls)?;
-        let connector = TlsConnector::from(Arc::clone(&self.shared.settings.tls));
-        Connection::over(connector.connect(name, stream).await.map_err(|_| Failure::Tls)?).await
-    }
-
     /// Reads the rest of an answer, so that its connection can be used again. One that says too much, or takes its time
     /// with it, has had its connection.
-    async fn finish(&mut self, mut body: Incoming) -> Vec<u8> {
-        let mut said = Vec::new();
-        let read = async {
-            while let Some(frame) = body.frame().await {
-                let Ok(frame) = frame else { return false };
-                if let Some(data) = frame.data_ref() {
-                    if said.len() + data.len() > ANSWER {
-                        return false;
-                    }
-                    said.extend_from_slice(data);
-                }
-            }
-            true
-        };
-        if !timeout(self.shared.settings.timeout, read).await.unwrap_or(false) {
+    async fn finish(&mut self, body: Incoming) -> Vec<u8> {
+        let said = timeout(self.shared.settings.timeout, read_whole(body, ANSWER)).await.ok().flatten();
+        if said.is_none() {
             self.hang_up();
         }
-        said
+        said.unwrap_or_default()
     }
 
     /// Whether an answer says that the receiver wants no more.

@@ -11,7 +11,7 @@ pub(crate) fn advice(name: &str, section: &Section, path: &str) -> String {
     }
     let leaves = keys::leaves();
     let elsewhere = leaves.iter().filter(|l| l.path.rsplit('.').next() == Some(name) && l.path != path);
-    if let Some(leaf) = elsewhere.min_by_key(|l| l.path.len()) {
+    if let Some(leaf) = elsewhere.min_by_key(|l| (l.path.matches('.').count(), l.path.len())) {
         return format!("did you mean `{}`?", leaf.path);
     }
     let names: Vec<_> = section.keys.iter().map(|k| format!("`{}`", k.name)).collect();

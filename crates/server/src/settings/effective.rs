@@ -2,8 +2,10 @@
 //! added to the configuration does not compile until it is here.
 
 use super::{Settings, config};
-use crate::config::{Admin, Anonymous, Config, Dialects, Hooks, Limits, Listener, Token};
+use crate::config::{Admin, Anonymous, Config, Dialects, Hooks, Jwt, Limits, Listener, Token};
+use node::JwtSettings;
 use node::hooks::HookSettings;
+use node::jwt::Rules;
 use std::time::Duration;
 
 pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
@@ -28,7 +30,10 @@ pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
         insecure: *insecure,
         listener: listeners(listener, settings),
         limits: limits(&settings.limits),
-        auth: config::Auth { token: auth.token.iter().map(token).collect() },
+        auth: config::Auth {
+            token: auth.token.iter().map(token).collect(),
+            jwt: auth.jwt.as_ref().map(|written| jwt(written, settings)),
+        },
         anonymous: anonymous(settings),
         channel: channel.clone(),
         assigned: assigned.clone(),
@@ -74,6 +79,21 @@ fn listeners(written: &[Listener], settings: &Settings) -> Vec<Listener> {
 
 fn token(written: &Token) -> Token {
     Token { vhost: Some(written.vhost.clone().unwrap_or_else(|| "/".into())), ..written.clone() }
+}
+
+/// Keys stay where they were written.
+fn jwt(written: &Jwt, settings: &Settings) -> Jwt {
+    let mut jwt = written.clone();
+    if let Some(JwtSettings { rules, vhost, source: _, refresh }) = &settings.jwt {
+        let Rules { algorithms, leeway, require_exp, grants_claim, .. } = rules;
+        jwt.jwks_refresh = Some(refresh.as_secs());
+        jwt.algorithms = algorithms.iter().map(|a| a.word().to_owned()).collect();
+        jwt.leeway = Some(leeway.as_secs());
+        jwt.require_exp = Some(*require_exp);
+        jwt.vhost = Some(vhost.as_str().to_owned());
+        jwt.grants_claim = Some(grants_claim.to_string());
+    }
+    jwt
 }
 
 fn anonymous(settings: &Settings) -> Option<Anonymous> {

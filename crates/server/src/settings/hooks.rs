@@ -16,8 +16,9 @@ pub(super) fn hooks(
     limits: &Limits,
     problems: &mut Problems,
 ) -> Option<HookSettings> {
-    let authorities = written.ca.as_deref().map_or_else(Vec::new, |file| authorities(file, problems));
-    let d = HookSettings::new(trust(&authorities).map_err(|e| problems.push(unusable(&e))).ok()?);
+    let authorities =
+        written.ca.as_deref().map_or_else(Vec::new, |file| authorities("hooks.ca", file, problems));
+    let d = HookSettings::new(trust(&authorities).map_err(|e| problems.push(unusable("hooks", &e))).ok()?);
     let seconds = |s: Option<u64>, default| s.map_or(default, Duration::from_secs);
     let settings = HookSettings {
         guard: guard(written, posture, problems),
@@ -43,26 +44,19 @@ pub(super) fn hooks(
     Some(settings)
 }
 
-fn unusable(e: &rustls::Error) -> Problem {
-    Problem::new(
-        "hooks",
-        format!("TLS cannot be used: {e}"),
-        "this is a fault of the program; please report it",
-    )
+pub(super) fn unusable(path: &str, e: &rustls::Error) -> Problem {
+    Problem::new(path, format!("TLS cannot be used: {e}"), "this is a fault of the program; please report it")
 }
 
-fn authorities(file: &Path, problems: &mut Problems) -> Vec<CertificateDer<'static>> {
+/// The certificates of a PEM file that stands under this key.
+pub(super) fn authorities(key: &str, file: &Path, problems: &mut Problems) -> Vec<CertificateDer<'static>> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let what = match read {
         Ok(found) if !found.is_empty() => return found,
         Ok(_) => format!("there is no certificate in {}", file.display()),
         Err(e) => format!("cannot read {}: {e}", file.display()),
     };
-    problems.push(Problem::new(
-        "hooks.ca",
-        what,
-        "name a PEM file that this user may read, with certificates",
-    ));
+    problems.push(Problem::new(key, what, "name a PEM file that this user may read, with certificates"));
     Vec::new()
 }
 
