@@ -28,7 +28,7 @@ impl Dialect for EngineIo {
     }
 
     fn claims(&self, request: &Request<'_>) -> bool {
-        request.path == "/engine.io/" || request.path == "/engine.io"
+        self.0.is_ours(request)
     }
 
     fn converse(&self, opening: &Opening) -> Box<dyn Conversation> {
@@ -73,5 +73,5 @@ impl Layer for Echo {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    common::serve(Arguments::parse().port, EngineIo(common::terms()))
+    common::serve(Arguments::parse().port, EngineIo(common::terms("/engine.io")))
 }

@@ -36,7 +36,7 @@ impl Dialect for SocketIoApp {
     }
 
     fn claims(&self, request: &Request<'_>) -> bool {
-        request.path == "/socket.io/" || request.path == "/socket.io"
+        self.terms.is_ours(request)
     }
 
     fn converse(&self, opening: &Opening) -> Box<dyn Conversation> {
@@ -122,5 +122,5 @@ impl App for Greeter {
 fn main() -> Result<(), Box<dyn Error>> {
     let bounds =
         Bounds { packets: Limits::default(), namespaces: 16, connect_timeout: Duration::from_secs(1) };
-    common::serve(Arguments::parse().port, SocketIoApp { terms: common::terms(), bounds })
+    common::serve(Arguments::parse().port, SocketIoApp { terms: common::terms("/socket.io"), bounds })
 }

@@ -122,10 +122,12 @@ pub(crate) struct Serve {
 }
 
 /// A server that others wrote.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Preset {
     /// socket.io-humble-broker, port 5000
     HumbleBroker,
+    /// Messaging, port 3000, or that of the variable PORT
+    Messaging,
 }
 
 impl Preset {
@@ -133,6 +135,7 @@ impl Preset {
     pub(crate) fn port(self) -> u16 {
         match self {
             Self::HumbleBroker => 5000,
+            Self::Messaging => std::env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(3000),
         }
     }
 }

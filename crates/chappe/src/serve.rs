@@ -1,5 +1,7 @@
 //! `chappe serve`: configuration, log, start, banner, signals, end.
 
+mod preset;
+
 use crate::ending::fail;
 use crate::{cli, config};
 use server::config::{Listener, LogFormat, Problems};
@@ -94,6 +96,9 @@ fn configured(options: &cli::Serve) -> Result<Settings, Problems> {
     if let Some(address) = preset(options) {
         reading.config.listener = vec![Listener::at(address.to_string())];
         reading.flagged("listener", "--preset");
+        if options.preset == Some(cli::Preset::Messaging) {
+            preset::messaging(&mut reading, address.ip().is_loopback());
+        }
     }
     if options.shards.is_some() {
         reading.config.shards = options.shards;

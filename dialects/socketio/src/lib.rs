@@ -11,8 +11,10 @@ pub mod talk;
 pub use settings::Settings;
 
 use dialect::{Conversation, Dialect, Opening, Request};
+use settings::Meaning;
 use std::sync::Arc;
 use talk::broker::Broker;
+use talk::messaging::{Manners, Messaging};
 use talk::peer::{Peer, Terms};
 use talk::sid::Key;
 use talk::socket::{Bounds, Sio};
@@ -22,14 +24,18 @@ use talk::socket::{Bounds, Sio};
 pub struct SocketIo {
     terms: Arc<Terms>,
     bounds: Bounds,
+    meaning: Meaning,
+    manners: Manners,
+    answer_all: bool,
 }
 
 impl SocketIo {
     /// The dialect as these settings want it. `key`: drawn for this run of the server, known to nobody.
     #[must_use]
     pub fn new(settings: Settings, key: [u8; 32]) -> Self {
-        let terms = Terms { pace: settings.pace(), key: Key::new(key) };
-        Self { terms: Arc::new(terms), bounds: settings.bounds() }
+        let terms = Arc::new(Terms { path: "/socket.io", pace: settings.pace(), key: Key::new(key) });
+        let (bounds, meaning, manners) = (settings.bounds(), settings.profile, settings.manners());
+        Self { terms, bounds, meaning, manners, answer_all: settings.answer_all }
     }
 }
 
@@ -39,15 +45,30 @@ impl Dialect for SocketIo {
     }
 
     fn claims(&self, request: &Request<'_>) -> bool {
-        matches!(request.path, "/socket.io/" | "/socket.io")
+        self.terms.is_ours(request) || (self.answer_all && !request.wants_websocket)
     }
 
     fn converse(&self, opening: &Opening) -> Box<dyn Conversation> {
-        let layer = Sio::new(&self.bounds, Broker::new(self.terms.key.clone()));
-        Box::new(Peer::new(Arc::clone(&self.terms), opening, layer))
+        let (terms, key) = (Arc::clone(&self.terms), self.terms.key.clone());
+        match self.meaning {
+            Meaning::Broker => Box::new(Peer::new(terms, opening, Sio::new(&self.bounds, Broker::new(key)))),
+            Meaning::Messaging => {
+                let app = Messaging::new(key, self.manners);
+                Box::new(Peer::new(terms, opening, Sio::new(&self.bounds, app)))
+            }
+        }
     }
 
     fn paste_line(&self, address: &str) -> String {
-        format!("io('http://{address}').emit('subscribe', 'chat').on('data', console.log)")
+        match self.meaning {
+            Meaning::Broker => {
+                format!("io('http://{address}').emit('subscribe', 'chat').on('data', console.log)")
+            }
+            Meaning::Messaging => {
+                format!(
+                    "io('http://{address}').emit('authenticate', {{token: 'chat'}}).on('message', console.log)"
+                )
+            }
+        }
     }
 }

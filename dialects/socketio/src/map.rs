@@ -1,37 +1,65 @@
 //! Events into messages and messages into events: the one bilingual file.
 
+use crate::talk::peer::Line;
 use crate::wire::arguments;
 use crate::wire::binary::{self, Packed};
 use crate::wire::engine::{self, MESSAGE, Revision};
 use crate::wire::packet::{Head, Limits};
 use bytes::Bytes;
-use dialect::json;
+use dialect::{Turn, json};
 use model::{Draft, Form, Kind, Message, Parts, Payload, Refusal, Unit, Verbatim};
 
 /// The dialect's name, also on the events that it publishes.
 pub const NAME: &str = "socketio";
 
-/// How a WebSocket of revision 4 hears; and, before they are put into payloads, all polls.
-pub static FOUR: Form =
-    Form { name: "socketio 4", encode: &|m, out| encode(m, Revision::Four, false, out), verbatim: None };
-/// How a WebSocket of revision 3 hears.
-pub static THREE: Form =
-    Form { name: "socketio 3", encode: &|m, out| encode(m, Revision::Three, false, out), verbatim: None };
-/// How a WebSocket of revision 3 hears that cannot read bytes.
-pub static THREE_TEXT: Form = Form {
-    name: "socketio 3, text",
-    encode: &|m, out| encode(m, Revision::Three, true, out),
-    verbatim: None,
-};
+/// What a message of another dialect is called that has no event: with the room, or without.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Profile {
+    /// `data(room, payload)`.
+    Broker,
+    /// `message(payload)`.
+    Messaging,
+}
 
-/// How such a client hears on its WebSocket.
-#[must_use]
-pub fn form(revision: Revision, as_text: bool) -> &'static Form {
-    match (revision, as_text) {
-        (Revision::Four, _) => &FOUR,
-        (Revision::Three, false) => &THREE,
-        (Revision::Three, true) => &THREE_TEXT,
-    }
+macro_rules! form {
+    ($name:literal, $profile:ident, $revision:ident, $as_text:literal) => {
+        Form {
+            name: $name,
+            encode: &|m, out| encode(m, Profile::$profile, Revision::$revision, $as_text, out),
+            verbatim: None,
+        }
+    };
+}
+
+/// How WebSockets hear, by profile; of each those of revision 4, of 3, and of 3 that cannot read bytes.
+static FORMS: [[Form; 3]; 2] = [
+    [
+        form!("socketio broker 4", Broker, Four, false),
+        form!("socketio broker 3", Broker, Three, false),
+        form!("socketio broker 3, text", Broker, Three, true),
+    ],
+    [
+        form!("socketio messaging 4", Messaging, Four, false),
+        form!("socketio messaging 3", Messaging, Three, false),
+        form!("socketio messaging 3, text", Messaging, Three, true),
+    ],
+];
+
+/// Hears from now on, the quickest way there is: on a WebSocket without being asked for each message.
+pub fn listen(profile: Profile, line: &Line<'_>, turn: &mut Turn) {
+    let Some(link) = line.websocket() else { return turn.hear_events() };
+    let [broker, messaging] = &FORMS;
+    let [four, three, text] = match profile {
+        Profile::Broker => broker,
+        Profile::Messaging => messaging,
+    };
+    let before = turn.link.replace(link);
+    turn.hear(match (line.revision(), line.as_text()) {
+        (Revision::Four, _) => four,
+        (Revision::Three, false) => three,
+        (Revision::Three, true) => text,
+    });
+    turn.link = before;
 }
 
 /// Names that mean something to the library of the receiver: no foreign message is an event of that name.
@@ -60,7 +88,7 @@ pub fn draft(event: &str, payload: &str, attachments: &[Bytes]) -> Option<Draft>
 }
 
 /// A message as the packets of an event. SPEC [OUT-1] to [OUT-4].
-pub fn encode(message: &Message, revision: Revision, as_text: bool, parts: &mut Parts) {
+pub fn encode(message: &Message, profile: Profile, revision: Revision, as_text: bool, parts: &mut Parts) {
     let own = message.verbatim.as_ref().filter(|v| v.dialect == NAME);
     if let Some(Packed { arguments, attachments }) = own.and_then(|v| binary::unpack(&v.bytes, &CARRIED)) {
         parts.add(Unit::Text, |out| {
@@ -83,6 +111,9 @@ pub fn encode(message: &Message, revision: Revision, as_text: bool, parts: &mut 
         match (&message.channel, name) {
             (None, _) => arguments::write_event("broadcast", [&*payload], out),
             (Some(_), Some(name)) => arguments::write_event(name, [&*payload], out),
+            (Some(_), None) if profile == Profile::Messaging => {
+                arguments::write_event("message", [&*payload], out);
+            }
             (Some(channel), None) => {
                 let mut room = Vec::new();
                 json::string(channel.as_str(), &mut room);

@@ -1,15 +1,37 @@
 //! The section `[dialect.socketio]` of the configuration.
 
 use crate::talk::engine::Pace;
+use crate::talk::messaging::Manners;
 use crate::talk::socket::Bounds;
 use crate::wire::packet::Limits;
 use dialect::settings::Unit;
 use std::time::Duration;
 
+dialect::words! {
+    /// What the events of Socket.IO's clients mean.
+    pub enum Meaning {
+        /// `subscribe`, `publish`, `broadcast`: rooms for all who may.
+        #[default]
+        Broker = "broker",
+        /// `authenticate`: who shows a token hears what is for its owner.
+        Messaging = "messaging",
+    }
+}
+
 dialect::section! {
     /// Socket.IO: clients of every generation from 1.0, by polls and WebSocket.
     #[derive(Copy, PartialEq, Eq)]
     pub struct Settings {
+        /// What events mean.
+        #[key(default = "`broker`")]
+        pub profile: Meaning,
+        /// In the profile `messaging`: how long a client may be nobody.
+        #[key(unit = Unit::Milliseconds)]
+        pub authenticate_timeout: u64,
+        /// In the profile `messaging`: whether what a client says with `message` is heard by all.
+        pub fan_out: bool,
+        /// Whether requests for which there is nothing here are answered 200, with nothing.
+        pub answer_all: bool,
         /// Time between two pings.
         #[key(unit = Unit::Milliseconds)]
         pub ping_interval: u64,
@@ -40,6 +62,10 @@ dialect::section! {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            profile: Meaning::default(),
+            authenticate_timeout: 15_000,
+            fan_out: true,
+            answer_all: false,
             ping_interval: 25_000,
             ping_timeout: 20_000,
             upgrade_timeout: 10_000,
@@ -65,6 +91,13 @@ impl Settings {
             waiting_bytes: self.poll_bytes,
             allow_three: self.allow_eio3,
         }
+    }
+
+    /// How the profile `messaging` treats its clients.
+    #[must_use]
+    pub fn manners(&self) -> Manners {
+        let authenticate_within = Duration::from_millis(self.authenticate_timeout);
+        Manners { authenticate_within, fan_out: self.fan_out }
     }
 
     /// What bounds sockets.

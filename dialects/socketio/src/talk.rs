@@ -5,3 +5,4 @@ pub mod engine;
 pub mod peer;
 pub mod socket;
 pub mod broker;
+pub mod messaging;

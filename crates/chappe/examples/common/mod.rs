@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The pace that the suites expect. Nobody but they are here, so that the key is no secret.
-pub(crate) fn terms() -> Arc<Terms> {
+pub(crate) fn terms(path: &'static str) -> Arc<Terms> {
     let pace = Pace {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
@@ -20,7 +20,7 @@ pub(crate) fn terms() -> Arc<Terms> {
         waiting_bytes: 4 << 20,
         allow_three: true,
     };
-    Arc::new(Terms { pace, key: Key::new([0; 32]) })
+    Arc::new(Terms { path, pace, key: Key::new([0; 32]) })
 }
 
 /// Serves this dialect, and nothing else, at a port of 127.0.0.1, until it is killed.

@@ -1,6 +1,6 @@
 //! The broker profile: rooms that anybody may subscribe to and publish in. SPEC [BRK-1] to [BRK-8].
 
-use crate::map;
+use crate::map::{self, Profile};
 use crate::talk::engine::Over;
 use crate::talk::peer::Line;
 use crate::talk::sid::Key;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use std::borrow::Cow;
 
 /// Who wants to be connected.
-const CONNECT: Ticket = Ticket(1 << 63);
+pub(super) const CONNECT: Ticket = Ticket(1 << 63);
 /// Who has asked for no answer.
 const SILENT: Ticket = Ticket(1 << 62);
 /// Stands in a ticket before the id of the answer that was asked for.
@@ -48,14 +48,6 @@ impl Broker {
     #[must_use]
     pub fn new(key: Key) -> Self {
         Self { key, token: None, is_connected: false }
-    }
-
-    /// Hears what the rooms say from now on, the quickest way there is.
-    fn listen(line: &Line<'_>, turn: &mut Turn) {
-        let Some(link) = line.websocket() else { return turn.hear_events() };
-        let before = turn.link.replace(link);
-        turn.hear(map::form(line.revision(), line.as_text()));
-        turn.link = before;
     }
 
     fn answer(
@@ -147,7 +139,7 @@ fn room(raw: Option<&str>) -> Result<Cow<'_, str>, &'static str> {
 }
 
 /// The token that a client shows when it is connected: `{"token":…}`, with or without `Bearer`.
-fn token(shown: Option<&str>) -> Option<String> {
+pub(super) fn token(shown: Option<&str>) -> Option<String> {
     let shown: Shown<'_> = serde_json::from_str(shown?).ok()?;
     let token = shown.token?;
     Some(token.strip_prefix("Bearer ").unwrap_or(&token).trim().to_owned())
@@ -214,7 +206,7 @@ impl App for Broker {
                     Revision::Three => self.key.sid(line.session),
                     Revision::Four => self.key.socket(line.session, 0),
                 };
-                Self::listen(line, turn);
+                map::listen(Profile::Broker, line, turn);
                 sockets.connect(&id, None, line, turn)
             }
             Event::Refused { ticket: CONNECT, refusal } => {
@@ -229,7 +221,7 @@ impl App for Broker {
             }
             Event::Deliver(delivery) => {
                 let mut parts = Parts::default();
-                map::encode(&delivery.message, Revision::Four, false, &mut parts);
+                map::encode(&delivery.message, Profile::Broker, Revision::Four, false, &mut parts);
                 parts.iter().try_for_each(|(unit, bytes)| line.say(unit, bytes, turn))
             }
             Event::Gap { missed } => {
@@ -250,7 +242,7 @@ impl App for Broker {
 
     fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn) {
         if self.is_connected {
-            Self::listen(line, turn);
+            map::listen(Profile::Broker, line, turn);
         }
     }
 

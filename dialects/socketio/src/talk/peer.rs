@@ -6,7 +6,7 @@ use crate::talk::engine::{Asked, Engine, Over, Pace, Refused, Up};
 use crate::talk::sid::Key;
 use crate::wire::engine::Revision;
 use crate::wire::engine::payload;
-use dialect::{Conversation, Event, Frame, Opening, Request, Turn};
+use dialect::{Conversation, Event, Frame, Opening, Request, Response, Turn};
 use model::{CloseReason, LinkId, SessionId, Time, Unit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,11 @@ pub trait Layer: Send {
 
     /// The session ends.
     fn ended(&mut self, line: &mut Line<'_>, turn: &mut Turn);
+
+    /// Somebody else ends the session. Last words may be said.
+    fn closing(&mut self, reason: CloseReason, line: &mut Line<'_>, turn: &mut Turn) {
+        let _ = (reason, line, turn);
+    }
 }
 
 /// A session, for the layer above.
@@ -86,10 +91,20 @@ impl Line<'_> {
 /// What all peers of a dialect have in common.
 #[derive(Clone, Debug)]
 pub struct Terms {
+    /// Where they ask, without the slash at the end.
+    pub path: &'static str,
     /// Of their sessions.
     pub pace: Pace,
     /// What their ids are sealed with.
     pub key: Key,
+}
+
+impl Terms {
+    /// Whether a request is for a peer.
+    #[must_use]
+    pub fn is_ours(&self, request: &Request<'_>) -> bool {
+        request.path.strip_prefix(self.path).is_some_and(|rest| matches!(rest, "" | "/"))
+    }
 }
 
 /// How long a session that is to end waits for a poll to say so.
@@ -199,6 +214,10 @@ impl<L: Layer> Peer<L> {
 
     fn first(&mut self, request: &Request<'_>, turn: &mut Turn) {
         self.state = State::Passing(request.wants_websocket);
+        if !self.terms.is_ours(request) {
+            // There is nothing here, but the server is well.
+            return turn.respond(Response::new(200, "text/plain"), |_| {});
+        }
         if let Some(sid) = request.parameter("sid").filter(|sid| !sid.is_empty()) {
             return match (crate::talk::engine::transport(request), self.terms.key.session(&sid)) {
                 (Err(refused), _) => refused.answer(request.wants_websocket, turn),
@@ -287,8 +306,9 @@ impl<L: Layer> Conversation for Peer<L> {
 
     fn on_close(&mut self, reason: CloseReason, turn: &mut Turn) {
         // Somebody else ends it, as when the server stops.
-        let _ = reason;
         if let State::Open(engine) = &mut self.state {
+            let mut line = Line { engine, pace: &self.terms.pace, session: self.session };
+            self.layer.closing(reason, &mut line, turn);
             engine.end(Over::Told, turn);
         }
     }

@@ -10,7 +10,7 @@ use crate::wire::engine::{MESSAGE, Revision};
 use crate::wire::packet::{self, Head, Kind, Limits, Packet, Style};
 use bytes::Bytes;
 use dialect::{Event, Request, Turn};
-use model::{Time, Unit};
+use model::{CloseReason, Time, Unit};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -71,6 +71,11 @@ pub trait App: Send {
 
     /// When it is to be told the time.
     fn wake_at(&self) -> Option<Time>;
+
+    /// Somebody else ends the session. Last words may be said.
+    fn closing(&mut self, reason: CloseReason, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
+        let _ = (reason, sockets, line, turn);
+    }
 }
 
 /// What a client says.
@@ -343,6 +348,10 @@ impl<A: App> Layer for Sio<A> {
     }
 
     fn ended(&mut self, _: &mut Line<'_>, _: &mut Turn) {}
+
+    fn closing(&mut self, reason: CloseReason, line: &mut Line<'_>, turn: &mut Turn) {
+        self.app.closing(reason, &self.sockets, line, turn);
+    }
 }
 
 /// The name of an event and its arguments, of an array that has been read.
