@@ -154,47 +154,6 @@ fn who_never_answers_is_given_up() {
 }
 
 #[test]
-fn a_black_hole_delays_nobody_else() {
-    // Places enough for one only: whoever waits in the wrong queue would wait for ever.
-    let mut settings = settings();
-    settings.timeout = Duration::from_secs(3600);
-    (settings.concurrency, settings.per_host, settings.per_principal) = (8, 1000, 1000);
-    let stage = Stage::build(settings);
-    let hole = Place::open(|_, _| Reply::Nothing);
-    let good = Place::open(|_, _| ok());
-    let (lost, _lost_ear) = stage.open(&hole.url());
-    lost.post(body(0));
-    hole.next();
-    let hooks: Vec<_> = (0..99).map(|_| stage.open(&good.url())).collect();
-    for n in 0..20 {
-        hooks.iter().for_each(|(hook, _)| hook.post(body(n)));
-        lost.post(body(n));
-    }
-    assert_eq!(good.bodies(99 * 20).len(), 1980);
-    let view = stage.when(|v| v.target == hole.address.to_string());
-    assert_eq!((view.delivered, view.queued), (0, 21), "and the hole's wait");
-}
-
-#[test]
-fn holes_that_fill_their_places_leave_those_of_proven_receivers_alone() {
-    let mut settings = settings();
-    settings.timeout = Duration::from_secs(3600);
-    (settings.concurrency, settings.per_host, settings.per_principal) = (4, 1000, 1000);
-    let stage = Stage::build(settings);
-    let good = Place::open(|_, _| ok());
-    let (hook, _ear) = stage.open(&good.url());
-    hook.post(body(0));
-    stage.when(|v| v.delivered == 1);
-    let hole = Place::open(|_, _| Reply::Nothing);
-    let holes: Vec<_> = (0..20).map(|_| stage.open(&hole.url())).collect();
-    holes.iter().for_each(|(hook, _)| hook.post(body(0)));
-    hole.next();
-    (1..=20).for_each(|n| hook.post(body(n)));
-    stage.when(|v| v.delivered == 21);
-    assert_eq!(hole.connections(), 1, "one place of four is for those who have shown nothing");
-}
-
-#[test]
 fn a_name_that_changes_its_mind_leads_nowhere() {
     let canary = Place::open(|_, _| ok());
     let mut settings = settings();

@@ -2,9 +2,10 @@
 //!
 //! Follows no redirect, reads little of an answer and believes nothing in it but the status. Knows no queue.
 
-use super::Shared;
+use super::lanes::Whose;
 use super::queue::Post;
 use super::target::Target;
+use super::{Place, Shared};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -120,6 +121,7 @@ impl Connection {
 /// What posts for one hook.
 pub(crate) struct Client {
     shared: Arc<Shared>,
+    whose: Arc<Whose>,
     target: Target,
     /// Those of every POST.
     headers: HeaderMap,
@@ -133,12 +135,7 @@ impl Client {
     ///
     /// # Errors
     /// In words: a header line that cannot be sent.
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        target: Target,
-        plan: &dialect::HookPlan,
-        number: u64,
-    ) -> Result<Self, &'static str> {
+    pub(super) fn new(place: &Place, target: Target, plan: &dialect::HookPlan) -> Result<Self, &'static str> {
         const WRONG: &str = "a header line of the hook cannot be sent";
         let mut headers = HeaderMap::new();
         headers.insert(HOST, target.authority.clone());
@@ -148,7 +145,8 @@ impl Client {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| WRONG)?;
             headers.insert(name, HeaderValue::from_str(value).map_err(|_| WRONG)?);
         }
-        Ok(Self { shared, target, headers, number, connection: None })
+        let (shared, whose) = (Arc::clone(&place.shared), Arc::clone(&place.whose));
+        Ok(Self { shared, whose, target, headers, number: place.number, connection: None })
     }
 
     /// Posts, once.
@@ -185,13 +183,30 @@ impl Client {
     /// The addresses to connect to. Each has been judged; one that is not allowed spoils them all, since who mixes
     /// them has something in mind.
     pub(crate) async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let Target { host, port, .. } = &self.target;
-        let found = self.shared.resolver.resolve(host, *port).await.map_err(|_| Failure::Unresolved)?;
+        let host = &self.target.host;
+        let found = self.look_up().await.ok_or(Failure::Unresolved)?;
         let guard = &self.shared.settings.guard;
         if !guard.trusts(host) && !found.iter().all(|address| guard.allows(address.ip())) {
             return Err(Failure::Forbidden);
         }
         if found.is_empty() { Err(Failure::Unresolved) } else { Ok(found) }
+    }
+
+    /// What the name resolves to. A look-up goes on, and keeps its place, when nobody waits for it any more: there is no
+    /// way to call it off.
+    async fn look_up(&self) -> Option<Vec<SocketAddr>> {
+        let port = self.target.port;
+        if let Some(ip) = self.target.address() {
+            return Some(vec![SocketAddr::new(ip, port)]);
+        }
+        let seat = self.shared.lanes.lookups.take(&self.whose, self.number).await;
+        let (shared, whose) = (Arc::clone(&self.shared), Arc::clone(&self.whose));
+        let looked_up = tokio::spawn(async move {
+            let found = shared.resolver.resolve(&whose.host, port).await;
+            drop(seat);
+            found.ok()
+        });
+        looked_up.await.ok().flatten()
     }
 
     /// One exchange, on the connection that is kept or on a new one, in time. A connection that was kept may have ended
