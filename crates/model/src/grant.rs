@@ -191,6 +191,16 @@ pub struct Role {
     pub name: Option<Arc<str>>,
     /// What they may do.
     pub grants: Box<[Grant]>,
+    /// Whether who becomes one of them has shown something for it. Others remain strangers to the carrier.
+    pub proven: bool,
+}
+
+impl Role {
+    /// The same for those who have shown nothing.
+    #[must_use]
+    pub fn unproven(&self) -> Self {
+        Self { proven: false, ..self.clone() }
+    }
 }
 
 /// Who a session acts for, and what it may do. Several sessions may share one.
@@ -206,13 +216,16 @@ impl Principal {
     /// Nobody in particular, with nothing but these grants.
     #[must_use]
     pub fn anonymous(grants: Vec<Grant>) -> Self {
-        Self { role: Arc::new(Role { name: None, grants: grants.into() }), address: None }
+        Self { role: Arc::new(Role { name: None, grants: grants.into(), proven: false }), address: None }
     }
 
     /// Somebody of that name, who may do that, and cannot be named as a receiver.
     #[must_use]
     pub fn named(name: impl Into<Arc<str>>, grants: Vec<Grant>) -> Self {
-        Self { role: Arc::new(Role { name: Some(name.into()), grants: grants.into() }), address: None }
+        Self {
+            role: Arc::new(Role { name: Some(name.into()), grants: grants.into(), proven: true }),
+            address: None,
+        }
     }
 
     /// The name others see; `None`: anonymous.
@@ -221,10 +234,10 @@ impl Principal {
         self.role.name.as_deref().map(|name| Name::of(name, self.address))
     }
 
-    /// Whether nobody has been authenticated.
+    /// Whether it takes nothing to become it: who acts for it may be anybody.
     #[must_use]
-    pub fn is_anonymous(&self) -> bool {
-        self.role.name.is_none()
+    pub fn is_stranger(&self) -> bool {
+        !self.role.proven
     }
 
     /// Whether a valid grant gives `right` on `channel`. `**` does not reach `assigned` channels.
