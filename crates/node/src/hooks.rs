@@ -57,7 +57,7 @@ pub struct HookSettings {
     pub timeout: Duration,
     /// Whether a receiver has to prove that it wants to be one.
     pub challenge: bool,
-    /// What signs; `None`: nothing does.
+    /// What signs for hooks that have no secret of their own; `None`: nothing does.
     pub signer: Option<Signer>,
     /// Whom TLS trusts.
     pub tls: Arc<ClientConfig>,

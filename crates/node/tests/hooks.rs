@@ -7,10 +7,10 @@ mod hooks_common;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use dialect::HookEnd;
+use dialect::{HookEnd, HookPlan};
 use hooks_common::{Oracle, Place, Reply, Stage, answer, body, ok, read, settings};
 use model::{Principal, PrincipalId, Refusal};
-use node::hooks::{Failure, Owner, Signer, trust};
+use node::hooks::{Failure, News, Owner, Signer, trust};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::HashSet;
 use std::io::BufReader;
@@ -58,6 +58,29 @@ fn without_a_secret_nothing_is_signed() {
     let (hook, _ear) = stage.open(&place.url());
     hook.post(body(0));
     assert_eq!(place.next().header("webhook-signature"), "");
+}
+
+#[test]
+fn a_hook_with_a_secret_of_its_own_is_signed_by_that_and_by_nothing_else() {
+    let mut settings = settings();
+    settings.signer = Some(Signer::new("the secret of everybody else").unwrap());
+    let (place, stage) = (Place::open(|_, _| ok()), Stage::build(settings));
+    let plan =
+        |secret: &str| HookPlan::new(place.url(), "text/plain").signed_by(Some(secret.to_owned().into()));
+    let (tell, told) = std::sync::mpsc::channel();
+    let owner = Owner::of(0, None);
+    stage
+        .hooks
+        .open(&plan("a secret that is its own"), owner.clone(), Box::new(move |n| tell.send(n).unwrap()))
+        .unwrap();
+    let Ok(News::Opened(hook)) = told.recv() else { panic!("not opened") };
+    hook.post(body(0));
+    let post = place.next();
+    let signed = format!("{}.{}.{}", post.header("webhook-id"), post.header("webhook-timestamp"), post.body);
+    let expected = STANDARD.encode(hmac_sha256::HMAC::mac(signed, b"a secret that is its own"));
+    assert_eq!(post.header("webhook-signature"), format!("v1,{expected}"));
+    let weak = stage.hooks.open(&plan("weak"), owner, Box::new(drop)).unwrap_err().to_string();
+    assert!(weak.contains("24 bytes") && !weak.contains("weak"), "{weak}");
 }
 
 #[test]

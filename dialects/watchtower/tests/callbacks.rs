@@ -1,8 +1,8 @@
-//! What becomes of what a callback has not posted yet, when its sender leaves or unregisters. SPEC [CB-3].
+//! What becomes of what a callback has not posted yet, when its sender leaves or unregisters. SPEC [CB-3]. And what signs. SPEC [CB-4].
 
-#![allow(clippy::unwrap_used, reason = "a test fails so, in its helpers too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails so, in its helpers too")]
 
-use node::hooks::{Guard, HookSettings, SystemResolver, trust};
+use node::hooks::{Guard, HookSettings, Signer, SystemResolver, trust};
 use node::{Clock, Control, Hooks};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -14,7 +14,7 @@ use transcript::house::{Blueprint, House};
 use transcript::sim::Peer;
 use watchtower_dialect::{Settings, Watchtower};
 
-/// A receiver that says what it was posted, and answers when it is told to.
+/// A receiver that says what it was posted, head and body, and answers when it is told to.
 fn receiver() -> (SocketAddr, Receiver<String>, Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, (tell, told)) = (listener.local_addr().unwrap(), channel());
@@ -27,7 +27,7 @@ fn receiver() -> (SocketAddr, Receiver<String>, Sender<()>) {
             let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
             let mut body = vec![0; length.map_or(0, |n| n.parse().unwrap())];
             reader.read_exact(&mut body).unwrap();
-            tell.send(String::from_utf8(body).unwrap()).unwrap();
+            tell.send(head + &String::from_utf8(body).unwrap()).unwrap();
             if answers.recv().is_err() {
                 return;
             }
@@ -150,4 +150,24 @@ fn who_stays_in_another_channel_is_posted_what_waited_of_both() {
         assert!(next.contains(expected), "{next}");
     }
     assert_eq!(server.hooks().counts().missed.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_callback_with_a_secret_is_signed_by_it() {
+    let mut server = Server::new();
+    let (address, posted, _may_answer) = receiver();
+    let registered = server.ask("/register", r#"{"secret_key":"secret"}"#);
+    let id = registered.split([':', ',']).nth(1).unwrap();
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let asked = format!(
+        r#"{{"sender":{id},"channels":[5],"callback_url":"http://{address}/","callback_secret":"{secret}"}}"#
+    );
+    assert_eq!(server.ask("/channels/join/async", &asked), "{}\n");
+    server.ask("/broadcast", &format!(r#"{{"sender":{id},"channels":[5],"message":"hi"}}"#));
+    let post = posted.recv_timeout(Duration::from_secs(30)).unwrap();
+    let (head, body) = post.split_once("\r\n\r\n").unwrap();
+    let line = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let (id, timestamp) = (line("Webhook-Id: "), line("Webhook-Timestamp: ").parse().unwrap());
+    let signer = Signer::new(secret).unwrap();
+    assert_eq!(line("Webhook-Signature: "), signer.sign(id, timestamp, body.as_bytes()));
 }

@@ -4,6 +4,7 @@
 
 use super::lanes::Whose;
 use super::queue::Post;
+use super::sign::Signer;
 use super::target::Target;
 use super::{Place, Shared};
 use bytes::Bytes;
@@ -125,6 +126,8 @@ pub(crate) struct Client {
     target: Target,
     /// Those of every POST.
     headers: HeaderMap,
+    /// What signs; `None`: nothing does.
+    signer: Option<Signer>,
     /// The hook's number, a part of its deliveries' ids.
     number: u64,
     connection: Option<Connection>,
@@ -134,8 +137,8 @@ impl Client {
     /// For this hook.
     ///
     /// # Errors
-    /// In words: a header line that cannot be sent.
-    pub(super) fn new(place: &Place, target: Target, plan: &dialect::HookPlan) -> Result<Self, &'static str> {
+    /// In words: a header line that cannot be sent, a secret that cannot sign.
+    pub(super) fn new(place: &Place, target: Target, plan: &dialect::HookPlan) -> Result<Self, String> {
         const WRONG: &str = "a header line of the hook cannot be sent";
         let mut headers = HeaderMap::new();
         headers.insert(HOST, target.authority.clone());
@@ -145,8 +148,11 @@ impl Client {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| WRONG)?;
             headers.insert(name, HeaderValue::from_str(value).map_err(|_| WRONG)?);
         }
+        let own = plan.secret.as_ref().map(|secret| Signer::new(secret.reveal())).transpose();
+        let own = own.map_err(|what| format!("the secret that it is to be signed with is none: {what}"))?;
+        let signer = own.or_else(|| place.shared.settings.signer.clone());
         let (shared, whose) = (Arc::clone(&place.shared), Arc::clone(&place.whose));
-        Ok(Self { shared, whose, target, headers, number: place.number, connection: None })
+        Ok(Self { shared, whose, target, headers, signer, number: place.number, connection: None })
     }
 
     /// Posts, once.
@@ -251,7 +257,7 @@ impl Client {
         let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Failure::Broken);
         headers.insert(ID, value(id)?);
         headers.insert(TIMESTAMP, HeaderValue::from(timestamp));
-        if let Some(signer) = &self.shared.settings.signer {
+        if let Some(signer) = &self.signer {
             headers.insert(SIGNATURE, value(&signer.sign(id, timestamp, body))?);
         }
         headers.extend(further);
