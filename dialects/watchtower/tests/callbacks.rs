@@ -1,4 +1,4 @@
-//! What becomes of what a callback has not posted yet, when its sender leaves or unregisters. SPEC [CB-3]. And what signs. SPEC [CB-4].
+//! What becomes of what a callback has not posted yet, when its sender leaves or unregisters. And what signs. SPEC [CB-3].
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails so, in its helpers too")]
 

@@ -9,7 +9,7 @@ use dialect::settings::Secret;
 use dialect::{HookEnd, HookPlan, Turn};
 use model::{CloseReason, Delivery};
 
-/// What is posted, and where to. SPEC [CB-1], [CB-4].
+/// What is posted, and where to. SPEC [CB-1], [CB-3].
 pub(super) fn plan(url: &str, secret: Option<Secret>) -> HookPlan {
     HookPlan::new(url, super::JSON).with("X-Server-Name", "Watchtower").signed_by(secret)
 }

@@ -97,7 +97,7 @@ impl<'a> Members<'a> {
         url.map(Cow::into_owned).ok_or_else(|| Problem::new(400, BAD_CALLBACK))
     }
 
-    /// SPEC [CB-4].
+    /// SPEC [CB-3].
     pub(super) fn callback_secret(&self) -> Result<Option<Secret>, Problem> {
         Ok(text(self.callback_secret, "callback_secret")?.map(|secret| secret.into_owned().into()))
     }
