@@ -431,6 +431,8 @@ async fn admit(shared: &Shared, client: &mut Client) -> Result<(), Refusal> {
 /// Serves a hook until it is closed, or has to be given up: then says why.
 async fn run(line: &Line, client: &mut Client, closed: oneshot::Receiver<()>) -> Option<HookEnd> {
     let why = tokio::select! {
+        // Who has closed it is posted nothing more, even if an answer has just come.
+        biased;
         _ = closed => return None,
         why = line.serve(client) => why,
     };

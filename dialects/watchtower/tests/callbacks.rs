@@ -111,13 +111,14 @@ impl Server {
         may_answer.send(()).unwrap();
         let counts = self.hooks().counts();
         for _ in 0..3000 {
-            if counts.queued.load(Ordering::Relaxed) == 0 {
+            if counts.missed.load(Ordering::Relaxed) == 2 {
                 break;
             }
             sleep(Duration::from_millis(10));
         }
         assert_eq!(self.hooks().len(), 0);
         assert_eq!(counts.missed.load(Ordering::Relaxed), 2, "the one under way and the one that waited");
+        assert_eq!(counts.queued.load(Ordering::Relaxed), 0);
         assert_eq!(counts.outcomes[0].load(Ordering::Relaxed), 0);
         assert!(posted.try_recv().is_err());
     }
