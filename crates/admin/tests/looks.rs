@@ -27,7 +27,7 @@ fn stage(token: Option<&str>, bounds: Bounds) -> Stage {
     let control = Control::start().unwrap();
     let mut settings = HookSettings::new(trust(&[]).unwrap());
     settings.guard.private = true;
-    let hooks = Hooks::start(&control, settings, Box::new(SystemResolver::default()), Clock::start());
+    let hooks = Hooks::start(&control, settings, Box::new(SystemResolver), Clock::start());
     let exchange = Arc::new(Exchange::new(Plan {
         shards: 2,
         vhosts: Vec::new(),

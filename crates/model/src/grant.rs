@@ -194,6 +194,16 @@ pub struct Role {
     pub grants: Box<[Grant]>,
     /// What a token that proves itself says besides; `None`: none was shown.
     pub pass: Option<Box<Pass>>,
+    /// Whether who becomes one of them has shown something for it. Others remain strangers to the carrier.
+    pub proven: bool,
+}
+
+impl Role {
+    /// The same for those who have shown nothing.
+    #[must_use]
+    pub fn unproven(&self) -> Self {
+        Self { proven: false, ..self.clone() }
+    }
 }
 
 /// Who a session acts for, and what it may do. Several sessions may share one.
@@ -215,7 +225,7 @@ impl Principal {
     /// Somebody of that name, who may do that, and cannot be named as a receiver.
     #[must_use]
     pub fn named(name: impl Into<Arc<str>>, grants: Vec<Grant>) -> Self {
-        let role = Role { name: Some(name.into()), grants: grants.into(), pass: None };
+        let role = Role { name: Some(name.into()), grants: grants.into(), proven: true, pass: None };
         Self { role: Arc::new(role), address: None }
     }
 
@@ -225,10 +235,10 @@ impl Principal {
         self.role.name.as_deref().map(|name| Name::of(name, self.address))
     }
 
-    /// Whether nobody has been authenticated.
+    /// Whether it takes nothing to become it: who acts for it may be anybody.
     #[must_use]
-    pub fn is_anonymous(&self) -> bool {
-        self.role.name.is_none()
+    pub fn is_stranger(&self) -> bool {
+        !self.role.proven
     }
 
     /// Whether a valid grant gives `right` on `channel`. `**` does not reach `assigned` channels.

@@ -133,7 +133,7 @@ mod tests {
         let channels = Box::new([ChannelName::new("user(*)").unwrap()]);
         let pass = Some(Box::new(Pass { until_ms, channels, may_write }));
         let grants = [Grant::parse("READ **").unwrap()].into();
-        Principal { role: Arc::new(Role { name: None, grants, pass }), address: None }
+        Principal { role: Arc::new(Role { name: None, grants, proven: true, pass }), address: None }
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     settings.signer = Some(Signer::new("a secret of more than 24 bytes")?);
     (settings.per_host, settings.per_principal) = (count, count);
     (settings.queue.messages, settings.queue.bytes, settings.memory) = (messages, 1 << 30, 1 << 33);
-    let hooks = Hooks::start(&control, settings, Box::new(SystemResolver::default()), clock);
+    let hooks = Hooks::start(&control, settings, Box::new(SystemResolver), clock);
     let (tell, told) = channel();
     let mut open = Vec::new();
     for _ in 0..count {

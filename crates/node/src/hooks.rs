@@ -7,6 +7,7 @@
 mod client;
 pub(crate) mod dial;
 mod guard;
+mod lanes;
 mod line;
 mod queue;
 mod resolve;
@@ -23,6 +24,7 @@ pub use sign::Signer;
 use crate::{Clock, Control};
 use client::Client;
 use dialect::{HookEnd, HookPlan};
+use lanes::{Lane, Whose};
 use line::Line;
 use model::{Principal, PrincipalId, Refusal};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -34,10 +36,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 pub(crate) use target::Target;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 /// How POSTs end, in the order of their counts.
 pub const OUTCOMES: [&str; 5] = ["delivered", "status", "timeout", "connection", "forbidden"];
+
+/// Names that are looked up at once. Each is a thread that waits.
+const LOOKUPS: usize = 64;
 
 /// Hooks that a listing shows at most.
 const LISTED: usize = 1000;
@@ -53,11 +58,14 @@ pub struct HookSettings {
     pub timeout: Duration,
     /// Whether a receiver has to prove that it wants to be one.
     pub challenge: bool,
-    /// What signs; `None`: nothing does.
+    /// What signs for hooks that have no secret of their own; `None`: nothing does.
     pub signer: Option<Signer>,
     /// Whom TLS trusts.
     pub tls: Arc<ClientConfig>,
-    /// POSTs under way at once; a quarter of the places are for receivers that are new, slow or failing.
+    /// How long a POST may take in a place that is not for slow or failing receivers.
+    pub patience: Duration,
+    /// POSTs under way at once: a quarter of the places for receivers that are new, a quarter for those that are slow
+    /// or failing; one each at least.
     pub concurrency: usize,
     /// Hooks open at once.
     pub hooks: usize,
@@ -80,6 +88,7 @@ impl HookSettings {
             challenge: false,
             signer: None,
             tls,
+            patience: Duration::from_secs(1),
             concurrency: 256,
             hooks: 10_000,
             per_host: 64,
@@ -188,9 +197,31 @@ pub(crate) struct Shared {
     /// is one wake.
     rung: Mutex<Vec<Arc<Line>>>,
     bell: Notify,
-    sound: Semaphore,
-    unproven: Semaphore,
+    lanes: Lanes,
     register: Mutex<Register>,
+}
+
+/// Places for POSTs, by what is known of their receivers, and those for names to be looked up.
+struct Lanes {
+    /// For those whose last answer was a good one, and soon. A POST that takes longer has to leave.
+    sound: Arc<Lane>,
+    /// For those that have not been asked yet. A POST that takes longer has to leave.
+    fresh: Arc<Lane>,
+    /// For those that are failing or slow.
+    slow: Arc<Lane>,
+    lookups: Arc<Lane>,
+}
+
+impl Lanes {
+    fn new(concurrency: usize) -> Self {
+        let quarter = (concurrency / 4).max(1);
+        Self {
+            sound: Lane::new(concurrency.saturating_sub(2 * quarter)),
+            fresh: Lane::new(quarter),
+            slow: Lane::new(quarter),
+            lookups: Lane::new(LOOKUPS),
+        }
+    }
 }
 
 impl Shared {
@@ -217,7 +248,7 @@ struct Register {
     numbers: u64,
     /// Those that are being opened included. BOUND: `hooks`, `per_host`, `per_principal`.
     places: usize,
-    hosts: HashMap<String, usize>,
+    hosts: HashMap<Arc<str>, usize>,
     owners: HashMap<Owner, usize>,
     open: BTreeMap<u64, Arc<Line>>,
 }
@@ -226,16 +257,15 @@ struct Register {
 struct Place {
     shared: Arc<Shared>,
     number: u64,
-    host: String,
-    owner: Owner,
+    whose: Arc<Whose>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut register = lock(&self.shared.register);
         register.places -= 1;
-        release(&mut register.hosts, &self.host);
-        release(&mut register.owners, &self.owner);
+        release(&mut register.hosts, &self.whose.host);
+        release(&mut register.owners, &self.whose.owner);
         let line = register.open.remove(&self.number);
         drop(register);
         drop(line);
@@ -280,8 +310,7 @@ impl Hooks {
         if SystemRandom::new().fill(&mut nonce).is_err() {
             nonce = clock.now().wall_ms.to_ne_bytes();
         }
-        let unproven = (settings.concurrency / 4).max(1);
-        let sound = settings.concurrency.saturating_sub(unproven).max(1);
+        let lanes = Lanes::new(settings.concurrency);
         let shared = Arc::new(Shared {
             settings,
             resolver,
@@ -291,8 +320,7 @@ impl Hooks {
             rolled: AtomicU64::new(0),
             rung: Mutex::default(),
             bell: Notify::new(),
-            sound: Semaphore::new(sound),
-            unproven: Semaphore::new(unproven),
+            lanes,
             register: Mutex::default(),
         });
         let dispatcher = Arc::clone(&shared);
@@ -312,14 +340,14 @@ impl Hooks {
         }
         let place = self.place(&target.host, owner)?;
         let shown = format!("{}:{}", target.host, target.port);
-        let mut client = Client::new(Arc::clone(&self.shared), target, plan, place.number).map_err(bad)?;
+        let mut client = Client::new(&place, target, plan).map_err(bad)?;
         let shared = Arc::clone(&self.shared);
         self.runtime.spawn(async move {
             if let Err(refusal) = admit(&shared, &mut client).await {
                 drop(place);
                 return tell(News::Refused(refusal));
             }
-            let line = Arc::new(Line::new(place.number, shown, Arc::clone(&shared)));
+            let line = Arc::new(Line::new(&place, shown));
             lock(&shared.register).open.insert(line.number, Arc::clone(&line));
             shared.counts.opened.fetch_add(1, Ordering::Relaxed);
             let (hook, closed) = Hook::new(Arc::clone(&line), place);
@@ -376,10 +404,11 @@ impl Hooks {
         }
         register.places += 1;
         register.numbers += 1;
-        *register.hosts.entry(host.to_owned()).or_default() += 1;
-        *register.owners.entry(owner.clone()).or_default() += 1;
+        let whose = Arc::new(Whose { owner, host: host.into() });
+        *register.hosts.entry(Arc::clone(&whose.host)).or_default() += 1;
+        *register.owners.entry(whose.owner.clone()).or_default() += 1;
         let number = register.numbers;
-        Ok(Place { shared: Arc::clone(&self.shared), number, host: host.to_owned(), owner })
+        Ok(Place { shared: Arc::clone(&self.shared), number, whose })
     }
 }
 
@@ -403,6 +432,8 @@ async fn admit(shared: &Shared, client: &mut Client) -> Result<(), Refusal> {
 /// Serves a hook until it is closed, or has to be given up: then says why.
 async fn run(line: &Line, client: &mut Client, closed: oneshot::Receiver<()>) -> Option<HookEnd> {
     let why = tokio::select! {
+        // Who has closed it is posted nothing more, even if an answer has just come.
+        biased;
         _ = closed => return None,
         why = line.serve(client) => why,
     };

@@ -70,6 +70,8 @@ pub enum Fence {
 pub enum Answer {
     /// The principal, at once.
     Admitted(Result<Arc<Principal>, Refusal>),
+    /// The principal, which was named and not proved.
+    Named(Arc<Principal>),
     /// The principal, from an authority that took its time. Heard only while somebody waits for it.
     Late(Result<Arc<Principal>, Refusal>),
     /// The new principal, and what proves it.

@@ -7,10 +7,10 @@ mod hooks_common;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use dialect::HookEnd;
+use dialect::{HookEnd, HookPlan};
 use hooks_common::{Oracle, Place, Reply, Stage, answer, body, ok, read, settings};
 use model::{Principal, PrincipalId, Refusal};
-use node::hooks::{Failure, Owner, Signer, trust};
+use node::hooks::{Failure, News, Owner, Signer, trust};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::HashSet;
 use std::io::BufReader;
@@ -58,6 +58,29 @@ fn without_a_secret_nothing_is_signed() {
     let (hook, _ear) = stage.open(&place.url());
     hook.post(body(0));
     assert_eq!(place.next().header("webhook-signature"), "");
+}
+
+#[test]
+fn a_hook_with_a_secret_of_its_own_is_signed_by_that_and_by_nothing_else() {
+    let mut settings = settings();
+    settings.signer = Some(Signer::new("the secret of everybody else").unwrap());
+    let (place, stage) = (Place::open(|_, _| ok()), Stage::build(settings));
+    let plan =
+        |secret: &str| HookPlan::new(place.url(), "text/plain").signed_by(Some(secret.to_owned().into()));
+    let (tell, told) = std::sync::mpsc::channel();
+    let owner = Owner::of(0, None);
+    stage
+        .hooks
+        .open(&plan("a secret that is its own"), owner.clone(), Box::new(move |n| tell.send(n).unwrap()))
+        .unwrap();
+    let Ok(News::Opened(hook)) = told.recv() else { panic!("not opened") };
+    hook.post(body(0));
+    let post = place.next();
+    let signed = format!("{}.{}.{}", post.header("webhook-id"), post.header("webhook-timestamp"), post.body);
+    let expected = STANDARD.encode(hmac_sha256::HMAC::mac(signed, b"a secret that is its own"));
+    assert_eq!(post.header("webhook-signature"), format!("v1,{expected}"));
+    let weak = stage.hooks.open(&plan("weak"), owner, Box::new(drop)).unwrap_err().to_string();
+    assert!(weak.contains("24 bytes") && !weak.contains("weak"), "{weak}");
 }
 
 #[test]
@@ -151,47 +174,6 @@ fn who_never_answers_is_given_up() {
     hook.post(body(0));
     assert_eq!(ear.closed(), HookEnd::Dead);
     assert_eq!(stage.hooks.counts().outcomes[2].load(Ordering::Relaxed), 4);
-}
-
-#[test]
-fn a_black_hole_delays_nobody_else() {
-    // Places enough for one only: whoever waits in the wrong queue would wait for ever.
-    let mut settings = settings();
-    settings.timeout = Duration::from_secs(3600);
-    (settings.concurrency, settings.per_host, settings.per_principal) = (8, 1000, 1000);
-    let stage = Stage::build(settings);
-    let hole = Place::open(|_, _| Reply::Nothing);
-    let good = Place::open(|_, _| ok());
-    let (lost, _lost_ear) = stage.open(&hole.url());
-    lost.post(body(0));
-    hole.next();
-    let hooks: Vec<_> = (0..99).map(|_| stage.open(&good.url())).collect();
-    for n in 0..20 {
-        hooks.iter().for_each(|(hook, _)| hook.post(body(n)));
-        lost.post(body(n));
-    }
-    assert_eq!(good.bodies(99 * 20).len(), 1980);
-    let view = stage.when(|v| v.target == hole.address.to_string());
-    assert_eq!((view.delivered, view.queued), (0, 21), "and the hole's wait");
-}
-
-#[test]
-fn holes_that_fill_their_places_leave_those_of_proven_receivers_alone() {
-    let mut settings = settings();
-    settings.timeout = Duration::from_secs(3600);
-    (settings.concurrency, settings.per_host, settings.per_principal) = (4, 1000, 1000);
-    let stage = Stage::build(settings);
-    let good = Place::open(|_, _| ok());
-    let (hook, _ear) = stage.open(&good.url());
-    hook.post(body(0));
-    stage.when(|v| v.delivered == 1);
-    let hole = Place::open(|_, _| Reply::Nothing);
-    let holes: Vec<_> = (0..20).map(|_| stage.open(&hole.url())).collect();
-    holes.iter().for_each(|(hook, _)| hook.post(body(0)));
-    hole.next();
-    (1..=20).for_each(|n| hook.post(body(n)));
-    stage.when(|v| v.delivered == 21);
-    assert_eq!(hole.connections(), 1, "one place of four is for those who have shown nothing");
 }
 
 #[test]

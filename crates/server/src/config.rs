@@ -116,7 +116,8 @@ dialect::section! {
         /// Bytes that may wait for all callbacks together.
         #[key(unit = Unit::Bytes)]
         pub memory: Option<usize>,
-        /// POSTs under way at once; a quarter of the places are for receivers that are new, slow or failing.
+        /// POSTs under way at once: a quarter of the places for receivers that are new, a quarter for slow or failing ones.
+        /// One client has at most an eighth of each kind, one host a quarter.
         pub concurrency: Option<usize>,
         /// Callbacks open at once.
         pub open: Option<usize>,

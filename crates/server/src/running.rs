@@ -203,7 +203,7 @@ pub fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) -> Result
     let control = Control::start()?;
     let look = settings.admin.clone().map_or(Ok(None), |admin| Look::open(admin, &control))?;
     let (posture, insecure) = (settings.posture, settings.open);
-    let hooks = Hooks::start(&control, settings.hooks.clone(), Box::new(SystemResolver::default()), clock);
+    let hooks = Hooks::start(&control, settings.hooks.clone(), Box::new(SystemResolver), clock);
     let jwt = settings.jwt.clone().map(|jwt| Jwt::start(jwt, &control, clock));
     let credentials = Credentials::new(Arc::clone(&authority), jwt);
     let exchange = Arc::new(Exchange::new(plan(settings, credentials, hooks, clock)));

@@ -169,6 +169,26 @@ fn who_is_authenticated_is_no_stranger() {
 }
 
 #[test]
+fn who_names_somebody_and_proves_nothing_is_a_stranger() {
+    let mut stage = at_most(puppet::plan(1), 2);
+    let mut say = |words: &str| {
+        let mut one = line(&stage, "192.0.2.1");
+        one.say(words);
+        stage.settle();
+        (strangers(&stage), one.heard().pop().unwrap(), one)
+    };
+    let (left, told, _somebody) = say("enrol 60000");
+    let words: Vec<_> = told.split(' ').collect();
+    let &["enrolled", address, token, _] = &words[..] else { panic!("{told}") };
+    assert_eq!(left, 0);
+    let (left, _, named) = say(&format!("act {address}"));
+    assert_eq!(left, 1, "an address is no proof");
+    named.peer.vanish();
+    let (left, _, _proved) = say(&format!("act {address} {token}"));
+    assert_eq!(left, 0);
+}
+
+#[test]
 fn a_link_that_moves_to_another_shard_takes_its_place_along_and_no_second_one() {
     let mut stage = at_most(puppet::plan(2), 1);
     let mut owner = Lines::new(stage.house.connect(1));

@@ -56,7 +56,7 @@ fn stage(shards: u16, private: bool) -> (Stage, Control) {
     settings.guard = Guard { private, ..Guard::default() };
     (settings.queue.backoff, settings.queue.failures) = (Duration::from_millis(5), 3);
     (settings.per_host, settings.per_principal) = (1000, 1000);
-    let hooks = Hooks::start(&control, settings, Box::new(SystemResolver::default()), Clock::start());
+    let hooks = Hooks::start(&control, settings, Box::new(SystemResolver), Clock::start());
     let mut plan = plan(shards);
     plan.hooks = Some(hooks);
     (Stage::build(plan), control)

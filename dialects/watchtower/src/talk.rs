@@ -25,6 +25,8 @@ pub(crate) struct Rules {
     pub(crate) settings: Settings,
     /// What a sender is called, and may do.
     pub(crate) sender: Arc<Role>,
+    /// The same of one that has registered without showing anything.
+    pub(crate) stranger: Arc<Role>,
     pub(crate) aliases: Arc<Aliases>,
     /// How streams hear.
     pub(crate) object: &'static Form,
@@ -35,8 +37,9 @@ impl Rules {
         let aliases = Arc::new(Aliases::new(&settings.aliases));
         let grants = settings.grants.iter().flatten().filter_map(|text| Grant::parse(text).ok());
         let sender = Principal::named(SENDER, grants.collect::<Vec<_>>()).role;
+        let stranger = Arc::new(sender.unproven());
         let object = map::lines(&aliases);
-        Self { settings, sender, aliases, object }
+        Self { settings, sender, stranger, aliases, object }
     }
 
     /// Whether this is the secret.

@@ -4,7 +4,7 @@
 
 use carrier::net::Port;
 use model::Limits;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use transcript::house::{Blueprint, House};
 use watchtower_dialect::wire::seal;
@@ -12,6 +12,8 @@ use watchtower_dialect::{Settings, Watchtower, settings::devices::Devices};
 
 /// The port of datagrams.
 const UDP: u16 = 1;
+/// And that of connections.
+const TCP: u16 = 2;
 /// Somebody beyond this machine.
 const FAR: &str = "192.0.2.1:4000";
 
@@ -25,8 +27,9 @@ impl Server {
     fn with(limits: Limits) -> Self {
         let devices = Devices { open: Some(true), ..Devices::default() };
         let grants = Some(vec!["READ **".to_owned(), "WRITE **".to_owned()]);
-        let settings = Settings { devices, grants, ..Settings::default() };
-        let own_ports = vec![(Port::Datagrams, 0)];
+        let secret = Some("secret".to_owned().into());
+        let settings = Settings { devices, grants, secret, ..Settings::default() };
+        let own_ports = vec![(Port::Datagrams, 0), (Port::Listener, 0)];
         let dialects: Vec<Box<dyn dialect::Dialect>> = vec![Box::new(Watchtower::new(settings, [7; 32]))];
         let house = House::build(Blueprint { own_ports, limits, ..Blueprint::new(dialects) });
         Self { house, said: 0, heard: 0 }
@@ -193,7 +196,6 @@ fn addresses_of_one_house_that_are_strangers_are_bounded() {
     let mut server = Server::with(limits);
     let of = |house: fn(u16) -> String| (1..6).map(house).collect::<Vec<_>>();
     let house = of(|n| format!("192.0.2.1:{n}"));
-    // At once: who has been given an id is a stranger no more.
     assert_eq!(server.enter(&house), [true, true, false, false, false]);
     let network = of(|n| format!("[2001:db8::{n}]:1"));
     assert_eq!(server.enter(&network), [true, true, false, false, false], "a network of IPv6 is one house");
@@ -204,8 +206,64 @@ fn addresses_of_one_house_that_are_strangers_are_bounded() {
     );
     assert_eq!(server.enter(&of(|n| format!("127.0.0.1:{n}"))), [true; 5], "nor is this machine one");
     assert_eq!(server.sessions(), 2 + 2 + 5 + 5, "who is turned away costs no place");
+    assert_eq!(server.enter(&house[2..]), [false; 3], "an id that was given for nothing makes nobody known");
+    server.house.pass(Duration::from_secs(660));
+    assert_eq!(server.sessions(), 0);
     assert_eq!(server.enter(&house[2..]), [true, true, false], "places are given back");
-    assert_eq!(server.enter(&house[4..]), [true]);
+}
+
+/// What somebody from beyond this machine is told who says this with his first datagram; empty: he was not let in.
+fn first(server: &mut Server, from: &str, command: &[u8]) -> Vec<u8> {
+    let cookie = server.cookie(from);
+    server.say(from, &[&cookie, command].concat()).concat()
+}
+
+#[test]
+fn who_has_shown_something_is_no_stranger_and_who_was_enrolled_for_nothing_is_one_wherever_he_comes_back() {
+    let limits = Limits { unauthenticated_per_address: Some(2), ..Limits::default() };
+    let mut server = Server::with(limits);
+    let of = |n: u16| format!("192.0.2.1:{n}");
+    for n in 1..6 {
+        assert_eq!(first(&mut server, &of(n), b"r\x06secret")[0], b'a', "with the secret, as many as like");
+    }
+    let enrolled = first(&mut server, &of(10), b"r\0");
+    assert_eq!(enrolled[0], b'a');
+    let resume = [b"T", &enrolled[1..]].concat();
+    assert_eq!(first(&mut server, &of(11), &resume)[0], b'A', "the second of two");
+    for n in 12..16 {
+        assert_eq!(first(&mut server, &of(n), &resume), b"", "whom it names was a stranger, too");
+    }
+    let proven = first(&mut server, "198.51.100.1:1", b"r\x06secret");
+    let resume = [b"T", &proven[1..]].concat();
+    for n in 2..6 {
+        assert_eq!(
+            first(&mut server, &format!("198.51.100.1:{n}"), &resume)[0],
+            b'A',
+            "a token that was earned"
+        );
+    }
+}
+
+#[test]
+fn devices_over_tcp_that_have_shown_nothing_are_strangers() {
+    let limits = Limits { unauthenticated_per_address: Some(2), ..Limits::default() };
+    let mut server = Server::with(limits);
+    let house: IpAddr = "192.0.2.1".parse().unwrap();
+    let mut say = |from: IpAddr, words: &[u8]| {
+        let peer = server.house.sim.connect_from(from, TCP);
+        peer.write(words);
+        server.house.settle();
+        (peer.read(100).first().copied(), peer)
+    };
+    let proven: Vec<_> = (0..4).map(|_| say(house, b"r\x06secret")).collect();
+    assert_eq!(proven.iter().map(|p| p.0).collect::<Vec<_>>(), [Some(b'a'); 4]);
+    let strangers: Vec<_> = (0..4).map(|_| say(house, b"R")).collect();
+    let told: Vec<_> = strangers.iter().map(|s| s.0).collect();
+    assert_eq!(told, [Some(b'A'), Some(b'A'), None, None]);
+    let near: Vec<_> = (0..4).map(|_| say("127.0.0.1".parse().unwrap(), b"R")).collect();
+    assert!(near.iter().all(|n| n.0 == Some(b'A')), "this machine's own are not counted");
+    strangers.iter().for_each(|s| s.1.vanish());
+    assert_eq!(say(house, b"R").0, Some(b'A'), "who goes makes room");
 }
 
 #[test]

@@ -201,7 +201,7 @@ impl<N: Net> Shard<N> {
             session.add_link(slot);
             link.session = to.slot;
             link.pause.holding = session.holds();
-            if session.principal.as_ref().is_some_and(|p| !p.is_anonymous()) {
+            if session.principal.as_ref().is_some_and(|p| !p.is_stranger()) {
                 link.set_stranger(None);
             }
             // It is not needed any more. Somebody else's code may run there.

@@ -349,14 +349,9 @@ impl<N: Net> Shard<N> {
                 session.tidy();
                 self.hear_answer(id, ticket, Answer::Admitted(verdict));
             }
-            Answer::Admitted(Ok(principal)) => match self.act_for(id, &principal) {
-                Ok(()) => {
-                    let event = Event::Authenticated { ticket, principal: &principal };
-                    self.converse(id.slot, None, |c, t| c.on_event(event, t));
-                }
-                Err(refusal) => self.hear_answer(id, ticket, Answer::Refused(refusal)),
-            },
-            Answer::Enrolled(principal, proof) => match self.act_for(id, &principal) {
+            Answer::Admitted(Ok(principal)) => self.tell_who(id, ticket, &principal, true),
+            Answer::Named(principal) => self.tell_who(id, ticket, &principal, false),
+            Answer::Enrolled(principal, proof) => match self.act_for(id, &principal, true) {
                 Ok(()) => {
                     let event = Event::Enrolled { ticket, principal: &principal, token: &proof.expose() };
                     self.converse(id.slot, None, |c, t| c.on_event(event, t));
@@ -396,8 +391,20 @@ impl<N: Net> Shard<N> {
         }
     }
 
-    /// From now on the session acts for this principal, if it still may.
-    fn act_for(&mut self, id: SessionId, principal: &Arc<Principal>) -> Result<(), Refusal> {
+    /// Tells a session for whom it acts from now on.
+    fn tell_who(&mut self, id: SessionId, ticket: Ticket, principal: &Arc<Principal>, proved: bool) {
+        match self.act_for(id, principal, proved) {
+            Ok(()) => {
+                let event = Event::Authenticated { ticket, principal };
+                self.converse(id.slot, None, |c, t| c.on_event(event, t));
+            }
+            Err(refusal) => self.hear_answer(id, ticket, node::Answer::Refused(refusal)),
+        }
+    }
+
+    /// From now on the session acts for this principal, if it still may. Its peer is a stranger still, unless that was
+    /// proved, and of one that not everybody can become.
+    fn act_for(&mut self, id: SessionId, principal: &Arc<Principal>, proved: bool) -> Result<(), Refusal> {
         let enrolled = principal.address.is_some_and(model::PrincipalId::is_enrolment);
         // The rules may have changed since it was admitted; those who were here then have been looked through.
         if !self.stands(principal) {
@@ -414,7 +421,7 @@ impl<N: Net> Shard<N> {
             session.tidy();
         }
         self.watch_expiry(id);
-        if !principal.is_anonymous() {
+        if proved && !principal.is_stranger() {
             self.make_known(id.slot);
         }
         Ok(())

@@ -46,7 +46,8 @@ impl Desk {
         let vhost = caller.vhost.index;
         let principal = self.exchange.enrolments.prove(vhost, who, token, caller.now.time)?;
         self.commit();
-        self.answer(caller.session, ticket.unwrap_or(NO_TICKET), Answer::Admitted(Ok(principal)));
+        let answer = if token.is_some() { Answer::Admitted(Ok(principal)) } else { Answer::Named(principal) };
+        self.answer(caller.session, ticket.unwrap_or(NO_TICKET), answer);
         Ok(())
     }
 

@@ -3,9 +3,12 @@
 //! Follows no redirect, reads little of an answer and believes nothing in it but the status. Knows no queue.
 
 use super::dial::{Connection, Dial, read_whole};
+use super::lanes::Whose;
 use super::queue::Post;
+use super::resolve::{Resolved, Resolver};
+use super::sign::Signer;
 use super::target::Target;
-use super::{HookSettings, Shared};
+use super::{HookSettings, Place, Shared};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -13,6 +16,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER
 use hyper::{Request, Response, StatusCode};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -76,25 +80,46 @@ impl fmt::Display for Failure {
 /// What posts for one hook.
 pub(crate) struct Client {
     shared: Arc<Shared>,
+    whose: Arc<Whose>,
     target: Target,
     /// Those of every POST.
     headers: HeaderMap,
+    /// What signs; `None`: nothing does.
+    signer: Option<Signer>,
     /// The hook's number, a part of its deliveries' ids.
     number: u64,
     connection: Option<Connection>,
+}
+
+/// Looks names up as the places for that allow.
+struct InTurn<'a>(&'a Client);
+
+impl Resolver for InTurn<'_> {
+    /// A look-up goes on, and keeps its place, when nobody waits for it any more: there is no way to call it off.
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolved<'a> {
+        let Self(client) = *self;
+        Box::pin(async move {
+            if let Ok(ip) = host.parse() {
+                return Ok(vec![SocketAddr::new(ip, port)]);
+            }
+            let seat = client.shared.lanes.lookups.take(&client.whose, client.number).await;
+            let (shared, host) = (Arc::clone(&client.shared), host.to_owned());
+            let looked_up = tokio::spawn(async move {
+                let found = shared.resolver.resolve(&host, port).await;
+                drop(seat);
+                found
+            });
+            looked_up.await.map_err(io::Error::other)?
+        })
+    }
 }
 
 impl Client {
     /// For this hook.
     ///
     /// # Errors
-    /// In words: a header line that cannot be sent.
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        target: Target,
-        plan: &dialect::HookPlan,
-        number: u64,
-    ) -> Result<Self, &'static str> {
+    /// In words: a header line that cannot be sent, a secret that cannot sign.
+    pub(super) fn new(place: &Place, target: Target, plan: &dialect::HookPlan) -> Result<Self, String> {
         const WRONG: &str = "a header line of the hook cannot be sent";
         let mut headers = HeaderMap::new();
         headers.insert(HOST, target.authority.clone());
@@ -104,7 +129,11 @@ impl Client {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| WRONG)?;
             headers.insert(name, HeaderValue::from_str(value).map_err(|_| WRONG)?);
         }
-        Ok(Self { shared, target, headers, number, connection: None })
+        let own = plan.secret.as_ref().map(|secret| Signer::new(secret.reveal())).transpose();
+        let own = own.map_err(|what| format!("the secret that it is to be signed with is none: {what}"))?;
+        let signer = own.or_else(|| place.shared.settings.signer.clone());
+        let (shared, whose) = (Arc::clone(&place.shared), Arc::clone(&place.whose));
+        Ok(Self { shared, whose, target, headers, signer, number: place.number, connection: None })
     }
 
     /// Posts, once.
@@ -140,12 +169,12 @@ impl Client {
 
     /// The addresses to connect to.
     pub(crate) async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
-        self.dial().addresses(&self.target).await
+        self.dial(&InTurn(self)).addresses(&self.target).await
     }
 
-    fn dial(&self) -> Dial<'_> {
+    fn dial<'a>(&'a self, resolver: &'a InTurn<'a>) -> Dial<'a> {
         let HookSettings { guard, tls, timeout, .. } = &self.shared.settings;
-        Dial { resolver: &*self.shared.resolver, guard, tls, timeout: *timeout }
+        Dial { resolver, guard, tls, timeout: *timeout }
     }
 
     /// One exchange, on the connection that is kept or on a new one, in time. A connection that was kept may have ended
@@ -165,7 +194,7 @@ impl Client {
             {
                 return Ok((kept, response));
             }
-            let mut fresh = self.dial().connect(&self.target).await?;
+            let mut fresh = self.dial(&InTurn(self)).connect(&self.target).await?;
             let response = fresh.send(request).await?;
             Ok((fresh, response))
         };
@@ -190,7 +219,7 @@ impl Client {
         let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Failure::Broken);
         headers.insert(ID, value(id)?);
         headers.insert(TIMESTAMP, HeaderValue::from(timestamp));
-        if let Some(signer) = &self.shared.settings.signer {
+        if let Some(signer) = &self.signer {
             headers.insert(SIGNATURE, value(&signer.sign(id, timestamp, body))?);
         }
         headers.extend(further);

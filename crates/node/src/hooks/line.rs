@@ -6,10 +6,12 @@
 //! LOCK: a line's state, the list of those that rang, the register: each alone, nothing under another.
 
 use super::client::{Client, Failure};
-use super::queue::{Next, Queue, Verdict};
+use super::lanes::{Lane, Whose};
+use super::queue::{Next, Post, Queue, Verdict};
 use super::{Place, Shared, lock};
 use bytes::Bytes;
 use dialect::HookEnd;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -19,8 +21,6 @@ use tokio::time::{sleep, timeout};
 
 /// How long a connection is kept without anything to post.
 const IDLE: Duration = Duration::from_secs(30);
-/// A receiver that takes longer than this does not share its places with those that do not, in microseconds.
-const SLOW: u64 = 1_000_000;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -36,13 +36,15 @@ pub(crate) struct Line {
     /// Whom it leads to, as `host:port`.
     pub(super) target: String,
     pub(super) state: Mutex<State>,
+    whose: Arc<Whose>,
     bell: Notify,
     pub(super) shared: Arc<Shared>,
 }
 
 impl Line {
-    pub(super) fn new(number: u64, target: String, shared: Arc<Shared>) -> Self {
-        Self { number, target, state: Mutex::default(), bell: Notify::new(), shared }
+    pub(super) fn new(place: &Place, target: String) -> Self {
+        let (whose, shared) = (Arc::clone(&place.whose), Arc::clone(&place.shared));
+        Self { number: place.number, target, state: Mutex::default(), whose, bell: Notify::new(), shared }
     }
 
     /// Does something to the queue, and keeps the accounts of all queues.
@@ -67,9 +69,8 @@ impl Line {
 
     /// Posts what comes until the hook is given up.
     pub(super) async fn serve(&self, client: &mut Client) -> HookEnd {
-        let rules = &self.shared.settings.queue;
-        // Whether it has shown that it answers, and soon.
-        let mut sound = false;
+        let (rules, lanes) = (&self.shared.settings.queue, &self.shared.lanes);
+        let mut lane = &lanes.fresh;
         loop {
             let now = self.shared.clock.now().time;
             let post = match self.with(|s| s.queue.next(now, rules)) {
@@ -87,17 +88,38 @@ impl Line {
                     continue;
                 }
             };
-            let places = if sound { &self.shared.sound } else { &self.shared.unproven };
-            // Nobody closes it.
-            let place = places.acquire().await;
-            let began = self.shared.clock.micros();
-            let attempt = client.attempt(&post).await;
-            drop(place);
-            sound = attempt.is_ok() && self.shared.clock.micros().saturating_sub(began) < SLOW;
+            let Some((attempt, soon)) = self.attempt(client, &post, lane).await else {
+                client.hang_up();
+                lane = &lanes.slow;
+                continue;
+            };
+            lane = if soon && attempt.is_ok() { &lanes.sound } else { &lanes.slow };
             if let Some(end) = self.note(attempt) {
                 return end;
             }
         }
+    }
+
+    /// Posts from a place of this lane, and says how that went and whether it was soon over. What is not goes on from a
+    /// place for the slow. `None`: there was none, so it is over; it has not failed, and is begun again from there.
+    async fn attempt(
+        &self,
+        client: &mut Client,
+        post: &Post,
+        lane: &Arc<Lane>,
+    ) -> Option<(Result<(), Failure>, bool)> {
+        let mut seat = lane.take(&self.whose, self.number).await;
+        let mut attempt = pin!(client.attempt(post));
+        if let Ok(outcome) = timeout(self.shared.settings.patience, &mut attempt).await {
+            return Some((outcome, true));
+        }
+        let slow = &self.shared.lanes.slow;
+        if !Arc::ptr_eq(lane, slow) {
+            seat = slow.try_take(&self.whose)?;
+        }
+        let outcome = attempt.await;
+        drop(seat);
+        Some((outcome, false))
     }
 
     /// Notes how an attempt went. `Some`: it was the last.

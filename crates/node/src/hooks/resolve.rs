@@ -1,11 +1,11 @@
-//! Names to addresses, by the system's resolver, which may take its time: on a few threads of its own.
+//! Names to addresses, by the system's resolver, which may take its time: on threads of its own.
+//!
+//! Does not know how many names are looked up at once: who asks bounds that.
 
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 /// The addresses of a name, when they are known.
@@ -17,21 +17,9 @@ pub trait Resolver: Send + Sync {
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolved<'a>;
 }
 
-/// Threads that wait for the system's resolver at once.
-const LOOKUPS: usize = 64;
-
 /// The system's resolver.
-#[derive(Debug)]
-pub struct SystemResolver {
-    /// BOUND: a look-up whose caller has given up still occupies a thread.
-    lookups: Arc<Semaphore>,
-}
-
-impl Default for SystemResolver {
-    fn default() -> Self {
-        Self { lookups: Arc::new(Semaphore::new(LOOKUPS)) }
-    }
-}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemResolver;
 
 impl Resolver for SystemResolver {
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolved<'a> {
@@ -39,13 +27,9 @@ impl Resolver for SystemResolver {
             if let Ok(ip) = host.parse() {
                 return Ok(vec![SocketAddr::new(ip, port)]);
             }
-            let turn = Arc::clone(&self.lookups).acquire_owned().await.map_err(io::Error::other)?;
             let host = host.to_owned();
-            let looked_up = spawn_blocking(move || {
-                let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-                drop(turn);
-                found
-            });
+            let looked_up =
+                spawn_blocking(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect));
             looked_up.await.map_err(io::Error::other)?
         })
     }

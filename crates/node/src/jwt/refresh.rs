@@ -160,7 +160,7 @@ impl Refresh {
 async fn download(target: &Target, tls: &Arc<ClientConfig>) -> Result<Vec<u8>, String> {
     // The operator has named it: it may be anywhere.
     let guard = Guard { private: true, hosts: vec![target.host.clone()], ..Guard::default() };
-    let resolver = SystemResolver::default();
+    let resolver = SystemResolver;
     let dial = Dial { resolver: &resolver, guard: &guard, tls, timeout: PATIENCE };
     let mut connection = dial.connect(target).await.map_err(|failure| failure.to_string())?;
     let mut request = Request::new(Full::new(Bytes::new()));

@@ -59,7 +59,7 @@ impl Rules {
             channels.extend(template.fill(claims)?);
         }
         let pass = Pass { until_ms, channels: channels.into(), may_write: self.may_write };
-        let role = Role { name: Some(name), grants: grants.into(), pass: Some(Box::new(pass)) };
+        let role = Role { name: Some(name), grants: grants.into(), proven: true, pass: Some(Box::new(pass)) };
         Ok(Principal { role: Arc::new(role), address: None })
     }
 

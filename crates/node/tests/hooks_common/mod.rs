@@ -201,7 +201,7 @@ impl Ear {
 
 impl Stage {
     pub(crate) fn build(settings: HookSettings) -> Self {
-        Self::with(settings, Box::new(SystemResolver::default()))
+        Self::with(settings, Box::new(SystemResolver))
     }
 
     pub(crate) fn with(settings: HookSettings, resolver: Box<dyn Resolver>) -> Self {

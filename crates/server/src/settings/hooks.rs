@@ -38,6 +38,7 @@ pub(super) fn hooks(
         per_host: written.per_host.unwrap_or(d.per_host),
         per_principal: written.per_principal.unwrap_or(d.per_principal),
         memory: written.memory.unwrap_or(d.memory),
+        patience: d.patience,
         tls: d.tls,
     };
     check(&settings, limits, problems);

@@ -5,12 +5,13 @@
 use super::Rules;
 use super::join::Joining;
 use crate::map;
+use dialect::settings::Secret;
 use dialect::{HookEnd, HookPlan, Turn};
 use model::{CloseReason, Delivery};
 
-/// What is posted, and where to. SPEC [CB-1].
-pub(super) fn plan(url: &str) -> HookPlan {
-    HookPlan::new(url, super::JSON).with("X-Server-Name", "Watchtower")
+/// What is posted, and where to. SPEC [CB-1], [CB-3].
+pub(super) fn plan(url: &str, secret: Option<Secret>) -> HookPlan {
+    HookPlan::new(url, super::JSON).with("X-Server-Name", "Watchtower").signed_by(secret)
 }
 
 /// A subscription that lives on after the request that asked for it.

@@ -174,7 +174,9 @@ impl Device {
             turn.misproved(Errand::Who.ticket());
             return Outcome::Waits;
         }
-        turn.enrol(Errand::Who.ticket(), self.shared.rules.sender.clone(), idle);
+        let rules = &self.shared.rules;
+        let role = if secret.is_empty() { &rules.stranger } else { &rules.sender };
+        turn.enrol(Errand::Who.ticket(), Arc::clone(role), idle);
         Outcome::Waits
     }
 

@@ -166,9 +166,9 @@ impl Talk {
                 let joining = Joining::begin(channels, tickets(), &self.rules, turn);
                 self.state = State::Joining(Box::new(joining), Way::Stream);
             }
-            Wish::BeCalled { channels, url } => {
+            Wish::BeCalled { channels, url, secret } => {
                 self.state = State::Opening(channels);
-                turn.open_hook(HOOK, callback::plan(&url));
+                turn.open_hook(HOOK, callback::plan(&url, secret));
             }
             Wish::Leave(channels) => self.work(Task::Leave, channels, turn),
             Wish::Unregister => {

@@ -8,6 +8,7 @@ pub use body::{Said, Speech};
 pub use problem::{BAD_CALLBACK, BAD_RECEIVER, BAD_SECRET, BAD_SENDER, Problem, Style, UNJOINED};
 
 use body::Members;
+use dialect::settings::Secret;
 use dialect::{Request, json, percent};
 use model::PrincipalId;
 use std::io::Write;
@@ -45,6 +46,8 @@ pub enum Wish {
         channels: Vec<u32>,
         /// Where to.
         url: String,
+        /// What signs.
+        secret: Option<Secret>,
     },
     /// To be in these channels no more, in no way.
     Leave(Vec<u32>),
@@ -85,7 +88,11 @@ pub fn ask(request: &Request<'_>, max: usize) -> Result<Ask, Problem> {
             let members = posted()?;
             (
                 members.sender()?,
-                Wish::BeCalled { channels: members.channels(max)?, url: members.callback_url()? },
+                Wish::BeCalled {
+                    channels: members.channels(max)?,
+                    url: members.callback_url()?,
+                    secret: members.callback_secret()?,
+                },
             )
         }
         "/channels/leave" => {

@@ -3,6 +3,7 @@
 use super::add;
 use super::problem::{BAD_CALLBACK, BAD_SENDER, Problem};
 use dialect::json::{self, Flaw};
+use dialect::settings::Secret;
 use model::PrincipalId;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -47,6 +48,8 @@ pub(super) struct Members<'a> {
     event: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "there")]
     callback_url: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "there")]
+    callback_secret: Option<&'a RawValue>,
 }
 
 /// `null` is there too.
@@ -92,6 +95,11 @@ impl<'a> Members<'a> {
     pub(super) fn callback_url(&self) -> Result<String, Problem> {
         let url = text(self.callback_url, "callback_url")?;
         url.map(Cow::into_owned).ok_or_else(|| Problem::new(400, BAD_CALLBACK))
+    }
+
+    /// SPEC [CB-3].
+    pub(super) fn callback_secret(&self) -> Result<Option<Secret>, Problem> {
+        Ok(text(self.callback_secret, "callback_secret")?.map(|secret| secret.into_owned().into()))
     }
 
     /// SPEC [BC-2].

@@ -46,7 +46,7 @@ fn each_address_has_its_request() {
             "POST",
             "/channels/join/async",
             r#"{"sender":72,"channels":[5],"callback_url":"http://x/"}"#,
-            "72 BeCalled { channels: [5], url: \"http://x/\" }".to_owned(),
+            "72 BeCalled { channels: [5], url: \"http://x/\", secret: None }".to_owned(),
         ),
     ] {
         assert_eq!(asked(method, target, body), Ok(expected), "{target} {body}");
