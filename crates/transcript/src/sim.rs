@@ -238,6 +238,11 @@ impl Sim {
         std::mem::take(&mut lock(&self.0).sent)
     }
 
+    /// Sets the wall clock so far ahead; no time passes.
+    pub fn set_clock_ahead(&self, d: Duration) {
+        lock(&self.0).now.wall_ms += u64::try_from(d.as_millis()).unwrap_or(0);
+    }
+
     /// Lets time pass.
     pub fn pass(&self, d: Duration) {
         let mut world = lock(&self.0);

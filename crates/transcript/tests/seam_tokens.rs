@@ -167,6 +167,22 @@ fn the_end_of_a_token_is_met_years_ahead_and_by_sessions_without_a_link() {
 }
 
 #[test]
+fn a_clock_that_is_set_brings_the_end_nearer() {
+    let mut stage = stage(1);
+    let token = token(&stage, "ann", 10 * 3600, "");
+    let mut line = puppet(&mut stage, &format!("auth {token};hear;join user(ann)"));
+    stage.house.sim.set_clock_ahead(Duration::from_hours(10));
+    stage.turn(0);
+    assert_eq!(
+        say(&mut stage, &mut line, "join news"),
+        ["refused NotGranted { right: \"READ\" }"],
+        "nothing is granted any more"
+    );
+    stage.pass(Duration::from_mins(61));
+    assert_eq!((stage.closed(CloseReason::Expired), stage.sessions()), (1, 0));
+}
+
+#[test]
 fn timers_and_the_end_of_a_token_do_not_put_each_other_off() {
     let mut stage = stage(1);
     let short = token(&stage, "ann", 30, "");

@@ -196,6 +196,16 @@ fn a_public_key_is_never_taken_for_a_secret() {
     let sign = |words: &[u8]| pair.sign(&SystemRandom::new(), words).unwrap().as_ref().to_vec();
     let own = seal(r#"{"alg":"ES256"}"#, r#"{"sub":"ann"}"#, sign);
     assert_eq!(flaw(&with(Key::secret(SECRET), rules(&Algorithm::ALL)), &own), TokenFlaw::Signature);
+    // A point of a curve is bytes, as a secret is.
+    let edwards = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    let edwards = Ed25519KeyPair::from_pkcs8(edwards.as_ref()).unwrap();
+    for (prefix, point) in
+        [(P256_PREFIX, pair.public_key().as_ref()), (ED_PREFIX, edwards.public_key().as_ref())]
+    {
+        let jwt = with(Key::from_pem(pem(prefix, point).as_bytes()).unwrap(), rules(&Algorithm::ALL));
+        let forged = seal(r#"{"alg":"HS256"}"#, r#"{"sub":"ann"}"#, mac(hmac::HMAC_SHA256, point));
+        assert_eq!(flaw(&jwt, &forged), TokenFlaw::Signature);
+    }
     assert_eq!(Key::from_pem(WEAK.as_bytes()).err(), Some("its RSA key has less than 2048 bits"));
 }
 
