@@ -26,3 +26,8 @@ fn watchtower() {
 fn http() {
     transcript::perform_live(folder!("dialects/http"));
 }
+
+#[test]
+fn socketio() {
+    transcript::perform_live(folder!("dialects/socketio"));
+}

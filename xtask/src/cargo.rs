@@ -100,6 +100,18 @@ pub(crate) fn build(root: &Path, report: &mut Report) -> Option<PathBuf> {
     })
 }
 
+/// Builds examples of the server's crate and says in which folder they are.
+pub(crate) fn examples(root: &Path, names: &str, log: &Path) -> Result<PathBuf, Trouble> {
+    let mut command = cargo(root);
+    command.args(["build", "-p", "chappe"]);
+    for name in names.split_whitespace() {
+        command.args(["--example", name]);
+    }
+    report::run(&mut command, log, "mend what the compiler says")?;
+    let target = metadata(root)?["target_directory"].as_str().unwrap_or("target").to_owned();
+    Ok(Path::new(&target).join("debug/examples"))
+}
+
 /// What `cargo metadata` says, for this machine's platform only: others' crates need not be fetched.
 pub(crate) fn metadata(root: &Path) -> Result<Value, Trouble> {
     let remedy = "run `cargo metadata --format-version 1` and mend what it says";

@@ -2,8 +2,8 @@
 //!
 //! Every folder of `interop/` but `shared` is a suite: it gets a server of its own, configured by its `chappe.toml`
 //! where there is one, and its scripts, `*.py` and `*.cjs`, run one after another against it. A script finds the
-//! server by `CHAPPE_PORT` and `CHAPPE_ADMIN_PORT`, the program by `CHAPPE_BINARY`, a browser by `CHAPPE_BROWSER`; it
-//! says `ok …` for each thing it checked, and ends with anything but 0 when one was not so. One that needs a server of
+//! server by `CHAPPE_PORT` and `CHAPPE_ADMIN_PORT`, the program by `CHAPPE_BINARY`, a browser by `CHAPPE_BROWSER`, the
+//! examples that its suite asks for by `CHAPPE_EXAMPLES`; it says `ok …` for each thing it checked, and ends with anything but 0 when one was not so. One that needs a server of
 //! another configuration starts it itself.
 
 pub(crate) mod server;
@@ -20,6 +20,10 @@ use std::time::{Duration, Instant};
 const TIME_FOR_A_SCRIPT: Duration = Duration::from_secs(60);
 /// In a suite's folder: the programs it needs beyond `curl`, and the packages they are in.
 const PACKAGES: &str = "packages";
+/// In a suite's folder: the examples of the server's crate that it needs.
+const EXAMPLES: &str = "examples";
+/// In a suite's folder: the Python packages that it needs in other versions than other suites.
+const REQUIREMENTS: &str = "requirements.txt";
 /// The folder that is no suite.
 const SHARED: &str = "shared";
 
@@ -29,6 +33,13 @@ pub(crate) struct Kitchen {
     python: Python,
     modules: PathBuf,
     browser: PathBuf,
+}
+
+/// With what those of one suite run besides.
+#[derive(Default)]
+struct Own {
+    examples: Option<PathBuf>,
+    packages: Option<PathBuf>,
 }
 
 /// Gets what the scripts need, so that a test run learns early what the machine lacks.
@@ -87,6 +98,7 @@ impl Kitchen {
                 return report.skip(&title, "what it needs did not come about");
             }
         }
+        let Some(own) = self.own(suite, &folder, &title, report) else { return };
         let log = report.log(&format!("{title} server"));
         let mut server = None;
         let config = folder.join("chappe.toml");
@@ -106,7 +118,7 @@ impl Kitchen {
             let log = report.log(&name);
             report.step(&name, || {
                 let ports = [server.port, server.admin_port];
-                let result = self.script(&folder.join(&script), binary, ports, &log);
+                let result = self.script(&folder.join(&script), binary, ports, &own, &log);
                 // What became of the server explains more than what a client saw of it.
                 server.still_well()?;
                 result
@@ -115,12 +127,30 @@ impl Kitchen {
         report.step(&format!("{title}: stop"), || server.stop());
     }
 
+    /// What a suite needs that no other does. `None`: it did not come about.
+    fn own(&self, suite: &str, folder: &Path, title: &str, report: &mut Report) -> Option<Own> {
+        let mut own = Own::default();
+        if let Ok(names) = fs::read_to_string(folder.join(EXAMPLES)) {
+            let log = report.log(&format!("{title} examples"));
+            let build = || Ok((String::new(), crate::cargo::examples(&self.root, &names, &log)?));
+            own.examples = Some(report.yielding(&format!("{title}: examples"), build)?);
+        }
+        if folder.join(REQUIREMENTS).is_file() {
+            let log = report.log(&format!("{title} python packages"));
+            let install =
+                || Ok((String::new(), machine::python_beside(&self.root, &self.python, suite, &log)?));
+            own.packages = Some(report.yielding(&format!("{title}: python packages"), install)?);
+        }
+        Some(own)
+    }
+
     /// Runs one script; the remark is how much it checked.
     fn script(
         &self,
         path: &Path,
         binary: &Path,
         [port, admin_port]: [u16; 2],
+        own: &Own,
         log: &Path,
     ) -> Result<String, Trouble> {
         let shared = self.root.join("interop").join(SHARED);
@@ -128,6 +158,7 @@ impl Kitchen {
         let mut command =
             Command::new(if python { self.python.program.as_path() } else { Path::new("node") });
         let mut paths = vec![shared.clone()];
+        paths.extend(own.packages.clone());
         paths.extend(self.python.packages.clone());
         let joined = |paths: &[PathBuf]| std::env::join_paths(paths).unwrap_or_default();
         command
@@ -136,6 +167,7 @@ impl Kitchen {
             .env("CHAPPE_PORT", port.to_string())
             .env("CHAPPE_BROWSER", &self.browser)
             .env("CHAPPE_BINARY", binary)
+            .env("CHAPPE_EXAMPLES", own.examples.as_deref().unwrap_or_else(|| Path::new("")))
             .env("CHAPPE_ADMIN_PORT", admin_port.to_string())
             .env("PYTHONPATH", joined(&paths))
             .env("PYTHONDONTWRITEBYTECODE", "1")

@@ -120,6 +120,26 @@ pub(crate) fn python(root: &Path, report: &mut Report) -> Option<Python> {
     })
 }
 
+/// Python packages in other versions than those of the other suites, for one suite. Says where they lie.
+pub(crate) fn python_beside(
+    root: &Path,
+    python: &Python,
+    suite: &str,
+    log: &Path,
+) -> Result<PathBuf, Trouble> {
+    let requirements = root.join("interop").join(suite).join("requirements.txt");
+    let folder = root.join(".tools/python-of").join(suite);
+    let (wanted, done) = (read(&requirements)?, folder.join("done"));
+    if fs::read_to_string(&done).is_ok_and(|was| was == wanted) {
+        return Ok(folder);
+    }
+    let mut pip = Command::new(&python.program);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"]);
+    report::run(pip.arg(&folder).arg("-r").arg(&requirements), log, "is PyPI reachable?")?;
+    write(&done, &wanted)?;
+    Ok(folder)
+}
+
 /// The Node clients. Says where they lie.
 pub(crate) fn node(root: &Path, report: &mut Report) -> Option<PathBuf> {
     let log = report.log("node packages");

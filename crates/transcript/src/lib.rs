@@ -31,6 +31,7 @@
 //! set: key = value  how the server is set, above the first `+`
 //! proved: text      against whose server the play was tried
 //! + A rooms         peer A enters: a WebSocket, on `/` unless `/path [Header: value]` follows
+//! + S socketio      peer S enters: a WebSocket, on `/socket.io/?EIO=4&transport=websocket` unless a path follows
 //! + B http          peer B enters: a connection that speaks HTTP
 //! + D device        peer D enters: a Watchtower device over TCP; `device-udp`: over UDP
 //! A> words          A sends one frame, or one request
@@ -51,7 +52,7 @@
 //!
 //! # Words
 //!
-//! Text is written as it is, its line breaks as `\n` and `\r`; bytes as `0x` and pairs of hex digits. In what is
+//! Text is written as it is, its line breaks as `\n` and `\r`, the separator of records U+001E as `␞`; bytes as `0x` and pairs of hex digits. In what is
 //! expected `…` is anything, `$name` is bound where it first occurs and must be the same from there on, and `$$` is
 //! a dollar; in what is said a bound `$name` is replaced.
 //!

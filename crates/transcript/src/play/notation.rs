@@ -2,6 +2,10 @@
 
 /// Frames written so are binary.
 const HEX: &str = "0x";
+/// How the record separator is shown, which separates packets in some protocols, and cannot be seen.
+const SEPARATOR: &str = "\u{1e}";
+/// Its sign.
+const SIGN: &str = "␞";
 
 /// What is said: text, or bytes written as `0x` and pairs of hex digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +23,7 @@ impl Said {
         };
         match digits.and_then(|d| d.as_bytes().chunks(2).map(pair).collect()) {
             Some(bytes) => Self::Bytes(bytes),
-            None => Self::Text(words.to_owned()),
+            None => Self::Text(words.replace(SIGN, SEPARATOR)),
         }
     }
 
@@ -37,9 +41,9 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     HEX.to_owned() + &digits.collect::<String>()
 }
 
-/// Text on one line: line breaks as `\n` and `\r`.
+/// Text on one line: line breaks as `\n` and `\r`, separators of records as their sign.
 pub(crate) fn line(text: &str) -> String {
-    text.replace('\r', "\\r").replace('\n', "\\n")
+    text.replace('\r', "\\r").replace('\n', "\\n").replace(SEPARATOR, SIGN)
 }
 
 /// A piece of a stream, without the line breaks at its end.
@@ -132,6 +136,13 @@ mod tests {
         for text in ["", "0x", "0x0", "0xgg", "0x+1", "00", "hi"] {
             assert_eq!(Said::read(text), Said::Text(text.into()));
         }
+    }
+
+    #[test]
+    fn separators_of_records_are_seen_and_said() {
+        assert_eq!(line("4a\u{1e}4b\n"), "4a␞4b\\n");
+        assert_eq!(Said::read("4a␞4b"), Said::Text("4a\u{1e}4b".into()));
+        assert_eq!(piece("4a\u{1e}4b".as_bytes()), "4a␞4b");
     }
 
     #[test]

@@ -28,6 +28,9 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
+/// Where a Socket.IO client of today finds a WebSocket.
+const SOCKETIO: &str = "/socket.io/?EIO=4&transport=websocket";
+
 /// What is wrong, and what would be right.
 type Flaw = (String, String);
 
@@ -127,7 +130,7 @@ impl Play {
     }
 
     fn enter(&mut self, rest: &str) -> Result<Deed, Flaw> {
-        let usage = "write `+ A rooms`, `+ A http`, `+ A device` or `+ A device-udp`";
+        let usage = "write `+ A rooms`, `+ A socketio`, `+ A http`, `+ A device` or `+ A device-udp`";
         let Some((name, rest)) = rest.trim().split_once(' ') else {
             return flaw("a peer that speaks no dialect", usage);
         };
@@ -139,13 +142,17 @@ impl Play {
         }
         let (dialect, by) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
         let tongue = match dialect {
-            "rooms" => Tongue::Rooms,
+            "rooms" | "socketio" => Tongue::Rooms,
             "http" => Tongue::Http,
             "device" => Tongue::Device,
             "device-udp" => Tongue::DeviceUdp,
             other => return flaw(format!("nobody speaks `{other}` yet"), usage),
         };
-        let by = by.trim().to_owned();
+        let by = match (dialect, by.trim()) {
+            ("socketio", "") => SOCKETIO,
+            (_, by) => by,
+        };
+        let by = by.to_owned();
         if tongue == Tongue::Http && !by.is_empty() {
             let fix = "an http peer shows paths and headers with each request: `A> GET /c/x [Header: value]`";
             return flaw(format!("`{by}` belongs to no request"), fix);
@@ -273,6 +280,14 @@ mod tests {
         assert_eq!(*deed(12), Deed::Pass(Duration::from_secs(25)));
         assert_eq!(play.lines[12].number, 19);
         assert_eq!(play.rehearsal_only(), Some("a reader holds"));
+    }
+
+    #[test]
+    fn a_socketio_peer_is_a_websocket_where_such_are() {
+        let entered = |line: &str| parse(&format!("# T\n{line}\n")).unwrap().lines[0].deed.clone();
+        assert_eq!(entered("+ A socketio"), entered(&format!("+ A rooms {SOCKETIO}")));
+        let by = "/socket.io/?EIO=3&transport=websocket";
+        assert_eq!(entered(&format!("+ A socketio {by}")), entered(&format!("+ A rooms {by}")));
     }
 
     #[test]
