@@ -5,8 +5,9 @@ use socketio_dialect::settings::Meaning;
 
 /// The secret of Messaging's own page, for trying things on one machine.
 const SECRET: &str = "secret";
-/// Seconds to show a token, as the original gave.
-const PATIENCE: u64 = 15;
+/// Seconds after which the server itself loses patience with who shows no token: longer than the 15 that the profile
+/// gives, so that it is the profile that says so.
+const PATIENCE: u64 = 20;
 
 /// As Messaging was: clients show a token, hear what is for its owner, and any other path answers that all is well.
 pub(super) fn messaging(reading: &mut Reading, is_loopback: bool) {

@@ -6,11 +6,12 @@ use crate::play::{Mistake, Play, Tongue};
 use crate::settings;
 use crate::sim::{Peer, ROOM};
 use carrier::net::Port;
-use node::StaticTokens;
+use node::{Credentials, Jwt, StaticTokens};
 use server::Settings;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A node in memory.
@@ -47,13 +48,16 @@ impl Rehearsal {
         let dialects = server::registry::dialects(&settings.dialects);
         let own = dialects.iter().position(|d| d.name() == "watchtower").and_then(|n| u8::try_from(n).ok());
         let own_ports = own.map_or_else(Vec::new, |own| vec![(Port::Listener, own), (Port::Datagrams, own)]);
+        let tokens = StaticTokens::new(settings.tokens, settings.anonymous);
+        // Keys that would have to be fetched are not there: nobody plays with those.
+        let jwt = settings.jwt.map(|jwt| Arc::new(Jwt::new(jwt)));
         let blueprint = Blueprint {
             shards,
             own_ports,
             limits: settings.limits,
             policies: settings.policies,
             assigned: settings.assigned,
-            authority: Box::new(StaticTokens::new(settings.tokens, settings.anonymous)),
+            authority: Box::new(Credentials::new(Arc::new(tokens), jwt)),
             ..Blueprint::new(dialects)
         };
         Self { house: House::build(blueprint), peers: Vec::new(), letters: BTreeMap::new() }

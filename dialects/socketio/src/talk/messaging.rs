@@ -1,5 +1,5 @@
 //! The Messaging profile: clients that show who they are by a token, hear what is meant for them, and speak to all.
-//! SPEC [MSG-1] to [MSG-9].
+//! SPEC [MSG-1] to [MSG-8].
 
 use super::broker::{CONNECT, token};
 use crate::map::{self, Profile};

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The session that every conversation here is.
-pub const SESSION: SessionId = SessionId { shard: 0, slot: 1, generation: 2 };
+pub(crate) const SESSION: SessionId = SessionId { shard: 0, slot: 1, generation: 2 };
 
 /// The pace that the reference was measured with.
-pub fn pace() -> Pace {
+pub(crate) fn pace() -> Pace {
     Pace {
         ping_interval: Duration::from_secs(25),
         ping_timeout: Duration::from_secs(20),
@@ -26,16 +26,16 @@ pub fn pace() -> Pace {
     }
 }
 
-pub fn terms(pace: Pace) -> Arc<Terms> {
+pub(crate) fn terms(pace: Pace) -> Arc<Terms> {
     Arc::new(Terms { path: "/socket.io", pace, key: Key::new([7; 32]) })
 }
 
 /// How sessions are opened here.
-pub fn opening() -> Opening {
+pub(crate) fn opening() -> Opening {
     Opening { session: SESSION, vhost: VHostName::root(), road: Road::Http }
 }
 
-pub fn link(number: u32) -> LinkId {
+pub(crate) fn link(number: u32) -> LinkId {
     LinkId { slot: number, generation: 0 }
 }
 
