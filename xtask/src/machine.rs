@@ -121,7 +121,12 @@ pub(crate) fn python(root: &Path, report: &mut Report) -> Option<Python> {
 }
 
 /// Python packages in other versions than those of the other suites, for one suite. Says where they lie.
-pub(crate) fn python_beside(root: &Path, python: &Python, suite: &str, log: &Path) -> Result<PathBuf, Trouble> {
+pub(crate) fn python_beside(
+    root: &Path,
+    python: &Python,
+    suite: &str,
+    log: &Path,
+) -> Result<PathBuf, Trouble> {
     let requirements = root.join("interop").join(suite).join("requirements.txt");
     let folder = root.join(".tools/python-of").join(suite);
     let (wanted, done) = (read(&requirements)?, folder.join("done"));

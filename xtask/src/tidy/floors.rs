@@ -32,7 +32,8 @@ const SEAM: [&str; 2] = ["model", "dialect"];
 const MODEL_ALLOWS: [&str; 1] = ["bytes"];
 const HUB_ALLOWS: [&str; 4] = ["bytes", "hashbrown", "foldhash", "smallvec"];
 const SEAM_ALLOWS: [&str; 4] = ["bytes", "serde", "serde_json", "base64"];
-const DIALECTS_ALLOW: [&str; 7] = ["base64", "bytes", "hmac-sha256", "memchr", "serde", "serde_json", "subtle"];
+const DIALECTS_ALLOW: [&str; 7] =
+    ["base64", "bytes", "hmac-sha256", "memchr", "serde", "serde_json", "subtle"];
 
 /// What must not even be reached through others: runtimes, sockets, chance, clocks, logs. `x*` is a beginning.
 const IMPURE: [&str; 26] = [

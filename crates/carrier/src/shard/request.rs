@@ -351,5 +351,7 @@ pub(super) fn write_problem(
 /// nothing here: some client libraries always ask with them, and a WebSocket is opened with them in any case.
 fn cors(origin: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
     let credentials = ("Access-Control-Allow-Credentials", "true");
-    origin.into_iter().flat_map(move |o| [("Access-Control-Allow-Origin", o), credentials, ("Vary", "Origin")])
+    origin
+        .into_iter()
+        .flat_map(move |o| [("Access-Control-Allow-Origin", o), credentials, ("Vary", "Origin")])
 }

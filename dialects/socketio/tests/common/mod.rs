@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The session that every conversation here is.
-pub const SESSION: SessionId = SessionId { shard: 0, slot: 1, generation: 2 };
+pub(crate) const SESSION: SessionId = SessionId { shard: 0, slot: 1, generation: 2 };
 
 /// The pace that the reference was measured with.
-pub fn pace() -> Pace {
+pub(crate) fn pace() -> Pace {
     Pace {
         ping_interval: Duration::from_secs(25),
         ping_timeout: Duration::from_secs(20),
@@ -26,21 +26,21 @@ pub fn pace() -> Pace {
     }
 }
 
-pub fn terms(pace: Pace) -> Arc<Terms> {
+pub(crate) fn terms(pace: Pace) -> Arc<Terms> {
     Arc::new(Terms { pace, key: Key::new([7; 32]) })
 }
 
 /// How sessions are opened here.
-pub fn opening() -> Opening {
+pub(crate) fn opening() -> Opening {
     Opening { session: SESSION, vhost: VHostName::root(), road: Road::Http }
 }
 
-pub fn link(number: u32) -> LinkId {
+pub(crate) fn link(number: u32) -> LinkId {
     LinkId { slot: number, generation: 0 }
 }
 
 /// A conversation, and when it is.
-pub struct Stage {
+pub(crate) struct Stage {
     talk: Box<dyn Conversation>,
     turn: Turn,
     now: Time,
@@ -48,12 +48,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(talk: Box<dyn Conversation>, terms: &Terms) -> Self {
+    pub(crate) fn new(talk: Box<dyn Conversation>, terms: &Terms) -> Self {
         Self { talk, turn: Turn::default(), now: Time(0), sid: terms.key.sid(SESSION) }
     }
 
     /// `GET EIO=4&transport=polling`, on a link; `SID` in it is the session's id. A WebSocket asks to be one.
-    pub fn ask(&mut self, number: u32, line: &str, body: &str) -> Vec<String> {
+    pub(crate) fn ask(&mut self, number: u32, line: &str, body: &str) -> Vec<String> {
         let (method, query) = line.split_once(' ').unwrap();
         let query = query.replace("SID", &self.sid);
         let octets = [Header { name: "Content-Type", value: b"application/octet-stream" }];
@@ -61,15 +61,14 @@ impl Stage {
         let headers = if body.starts_with("0x") { &octets[..] } else { &[] };
         let bytes = said(body).unwrap_or_else(|text| text.into_bytes());
         let path = "/socket.io/";
-        let request =
-            Request { method, path, query: &query, headers, body: &bytes, wants_websocket };
+        let request = Request { method, path, query: &query, headers, body: &bytes, wants_websocket };
         self.begin(Some(number));
         self.talk.on_frame(Frame::Request(request), &mut self.turn);
         self.wanted()
     }
 
     /// A WebSocket message: text, or bytes as `0x…`.
-    pub fn say(&mut self, number: u32, words: &str) -> Vec<String> {
+    pub(crate) fn say(&mut self, number: u32, words: &str) -> Vec<String> {
         self.begin(Some(number));
         match said(words) {
             Ok(bytes) => self.talk.on_frame(Frame::Binary(&bytes), &mut self.turn),
@@ -78,14 +77,14 @@ impl Stage {
         self.wanted()
     }
 
-    pub fn tell(&mut self, event: Event<'_>) -> Vec<String> {
+    pub(crate) fn tell(&mut self, event: Event<'_>) -> Vec<String> {
         self.begin(None);
         self.talk.on_event(event, &mut self.turn);
         self.wanted()
     }
 
     /// Lets so many milliseconds pass, and tells the time when it is asked for.
-    pub fn pass(&mut self, ms: u64) -> Vec<String> {
+    pub(crate) fn pass(&mut self, ms: u64) -> Vec<String> {
         let end = Time(self.now.0 + ms);
         let mut wanted = Vec::new();
         while let Some(at) = self.talk.wake_at().filter(|at| *at <= end) {
@@ -93,6 +92,10 @@ impl Stage {
             self.begin(None);
             self.talk.on_tick(&mut self.turn);
             wanted.extend(self.wanted());
+            // Nobody tells the time to a session that has ended.
+            if wanted.last().is_some_and(|w| w.starts_with("closed")) {
+                break;
+            }
             if self.talk.wake_at() == Some(at) {
                 panic!("asks for the same moment again: {at:?}");
             }
