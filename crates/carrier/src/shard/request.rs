@@ -347,6 +347,11 @@ pub(super) fn write_problem(
     }
 }
 
+/// What a browser wants to be told before a page of an allowed origin hears the answer. With credentials, which mean
+/// nothing here: some client libraries always ask with them, and a WebSocket is opened with them in any case.
 fn cors(origin: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
-    origin.into_iter().flat_map(|o| [("Access-Control-Allow-Origin", o), ("Vary", "Origin")])
+    let credentials = ("Access-Control-Allow-Credentials", "true");
+    origin
+        .into_iter()
+        .flat_map(move |o| [("Access-Control-Allow-Origin", o), credentials, ("Vary", "Origin")])
 }

@@ -40,7 +40,7 @@ pub(crate) fn link(number: u32) -> LinkId {
 }
 
 /// A conversation, and when it is.
-pub struct Stage {
+pub(crate) struct Stage {
     talk: Box<dyn Conversation>,
     turn: Turn,
     now: Time,
@@ -48,12 +48,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(talk: Box<dyn Conversation>, terms: &Terms) -> Self {
+    pub(crate) fn new(talk: Box<dyn Conversation>, terms: &Terms) -> Self {
         Self { talk, turn: Turn::default(), now: Time(0), sid: terms.key.sid(SESSION) }
     }
 
     /// `GET EIO=4&transport=polling`, on a link; `SID` in it is the session's id. A WebSocket asks to be one.
-    pub fn ask(&mut self, number: u32, line: &str, body: &str) -> Vec<String> {
+    pub(crate) fn ask(&mut self, number: u32, line: &str, body: &str) -> Vec<String> {
         let (method, query) = line.split_once(' ').unwrap();
         let query = query.replace("SID", &self.sid);
         let octets = [Header { name: "Content-Type", value: b"application/octet-stream" }];
@@ -68,7 +68,7 @@ impl Stage {
     }
 
     /// A WebSocket message: text, or bytes as `0x…`.
-    pub fn say(&mut self, number: u32, words: &str) -> Vec<String> {
+    pub(crate) fn say(&mut self, number: u32, words: &str) -> Vec<String> {
         self.begin(Some(number));
         match said(words) {
             Ok(bytes) => self.talk.on_frame(Frame::Binary(&bytes), &mut self.turn),
@@ -77,14 +77,14 @@ impl Stage {
         self.wanted()
     }
 
-    pub fn tell(&mut self, event: Event<'_>) -> Vec<String> {
+    pub(crate) fn tell(&mut self, event: Event<'_>) -> Vec<String> {
         self.begin(None);
         self.talk.on_event(event, &mut self.turn);
         self.wanted()
     }
 
     /// Lets so many milliseconds pass, and tells the time when it is asked for.
-    pub fn pass(&mut self, ms: u64) -> Vec<String> {
+    pub(crate) fn pass(&mut self, ms: u64) -> Vec<String> {
         let end = Time(self.now.0 + ms);
         let mut wanted = Vec::new();
         while let Some(at) = self.talk.wake_at().filter(|at| *at <= end) {
@@ -92,6 +92,10 @@ impl Stage {
             self.begin(None);
             self.talk.on_tick(&mut self.turn);
             wanted.extend(self.wanted());
+            // Nobody tells the time to a session that has ended.
+            if wanted.last().is_some_and(|w| w.starts_with("closed")) {
+                break;
+            }
             if self.talk.wake_at() == Some(at) {
                 panic!("asks for the same moment again: {at:?}");
             }

@@ -113,7 +113,8 @@ pub(super) fn posted<'a>(
         Refused::BadRequest.answer(false, turn);
         return Err(Over::Error);
     }
-    turn.respond(Response::new(200, "text/html"), |out| out.extend_from_slice(b"ok"));
+    let response = Response::new(200, "text/html").with("Cache-Control", "no-store");
+    turn.respond(response, |out| out.extend_from_slice(b"ok"));
     let body = match manner.jsonp {
         Some(_) => Cow::Owned(payload::posted(request.body).ok_or(Over::Error)?.into_bytes()),
         None => Cow::Borrowed(request.body),
