@@ -59,7 +59,7 @@ impl Stage {
         let octets = [Header { name: "Content-Type", value: b"application/octet-stream" }];
         let wants_websocket = query.contains("transport=websocket");
         let headers = if body.starts_with("0x") { &octets[..] } else { &[] };
-        let bytes = said(body).unwrap_or_else(|text| text.into_bytes());
+        let bytes = said(body).unwrap_or_else(String::into_bytes);
         let path = "/socket.io/";
         let request = Request { method, path, query: &query, headers, body: &bytes, wants_websocket };
         self.begin(Some(number));
