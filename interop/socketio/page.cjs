@@ -7,7 +7,7 @@ const http = require("node:http");
 const os = require("node:os");
 const path = require("node:path");
 const { check, equal, run } = require("peers.cjs");
-const { browse, curl, freePort, serve } = require("browser.cjs");
+const { browse, curl, freePort, listen } = require("browser.cjs");
 const { GENERATIONS, WAYS } = require("socketio.cjs");
 
 /** Where a generation keeps the library for browsers. */
@@ -32,8 +32,14 @@ run(() => browse(async (browser) => {
   const at = pageServer.address().port;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "chappe-socketio-"));
   const config = path.join(folder, "chappe.toml");
-  fs.writeFileSync(config, `[[listener]]\naddress = "127.0.0.1:${port}"\norigins = ["http://127.0.0.1:${at}"]\n`);
-  const server = await serve(port, "--config", config, "--shards", "2");
+  // A listener that names origins knows no others, not even pages of this machine.
+  fs.writeFileSync(config, `admin = { address = "off" }
+[[listener]]
+address = "127.0.0.1:${port}"
+origins = ["http://127.0.0.1:${at}"]
+`);
+  const server = listen(process.env.CHAPPE_BINARY, "serve", "--config", config, "--shards", "2");
+  await server.heard("is listening at");
   const context = await browser.newContext();
   try {
     for (const generation of GENERATIONS) {
