@@ -7,14 +7,14 @@ use socketioxide::handler::ConnectHandler;
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// Packets that may wait for one client. With the default of 128 bursts to many are dropped without a word.
+/// Packets that may wait for one client. Above that a packet is not sent; the default is 128, and bursts are longer.
 const WAITING: usize = 4096;
 
 /// The arguments of an answer that has none.
 const NOTHING: [(); 0] = [];
 
-// The server is given one core. The scheduler of many threads runs the newest task first, and each message is a task:
-// a publisher's messages would change places.
+// The server is given one core. Each message that arrives is a task, and the scheduler of many threads keeps no order
+// between tasks.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port: u16 = std::env::args().nth(1).ok_or("usage: socketioxide-peer PORT")?.parse()?;
