@@ -301,7 +301,7 @@ fn micros(later: Option<u64>, earlier: Option<u64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Load, Pace};
+    use crate::cli::{Load, Pace, Tongue};
     use server::config::{Config, Listener};
     use server::{Running, Settings};
 
@@ -330,6 +330,10 @@ mod tests {
             Work::published(Kind::Rooms, (3, 2), &LOAD, &steady),
             Work::pairs(3, &LOAD),
             Work::idle(200, 10),
+            Work::published(Kind::Fan, (1, 5), &LOAD, &pace).heard_by(Tongue::SocketIo),
+            Work::published(Kind::Fan, (1, 5), &LOAD, &pace).heard_by(Tongue::SocketIoPolling),
+            Work::idle(200, 10).heard_by(Tongue::SocketIo),
+            Work::idle(200, 10).heard_by(Tongue::SocketIoPolling),
         ] {
             let report = run(&work, target.clone(), Some(std::process::id())).unwrap();
             assert!(!report.failed, "{work:?}\n{}", report.table());

@@ -3,17 +3,24 @@
 
 mod device;
 mod head;
+mod polling;
 mod rooms;
+mod socketio;
 mod stream;
+mod websocket;
 
-pub(super) use rooms::mask;
+pub(super) use websocket::mask;
 
 use super::client::{Ear, Member};
 use super::stamp;
 use super::target::Target;
 use crate::cli::Tongue;
+use polling::Polling;
+use rooms::Rooms;
+use socketio::SocketIo;
 use std::io;
 use std::rc::Rc;
+use websocket::WebSocket;
 
 /// A client's side of a protocol.
 pub(super) trait Speech {
@@ -36,7 +43,10 @@ pub(super) struct School {
     /// Which run this is, in the names of rooms.
     run: u32,
     request: Rc<[u8]>,
+    /// The same for a client of Socket.IO.
+    socketio: Rc<[u8]>,
     host: String,
+    credentials: String,
     secret: String,
     /// By room, what stands before the stamp in what a member hears.
     prefixes: Vec<Rc<[u8]>>,
@@ -49,12 +59,15 @@ impl School {
             Tongue::Rooms => stamp::prefix(&stamp::room(tongue, run, room)),
             Tongue::Stream => stream::prefix(&stamp::room(tongue, run, room)),
             Tongue::Device => device::PREFIX.to_vec(),
+            Tongue::SocketIo | Tongue::SocketIoPolling => socketio::prefix(&stamp::room(tongue, run, room)),
         };
         Self {
             tongue,
             run,
             request: target.request().into(),
+            socketio: target.request_at(socketio::PATH).into(),
             host: target.host().to_owned(),
+            credentials: target.credentials(),
             secret: target.secret().to_owned(),
             prefixes: (0..rooms).map(|room| prefix(room).into()).collect(),
         }
@@ -67,17 +80,24 @@ impl School {
 
     /// The speech of a client; of one that only publishes when there is no room.
     pub(super) fn speech(&self, room: Option<u32>) -> Box<dyn Speech> {
-        let request = Rc::clone(&self.request);
         let named = room.and_then(|n| Some((self.room(n), Rc::clone(self.prefixes.get(n as usize)?))));
-        match (named, self.tongue) {
-            (None, _) => Box::new(rooms::Rooms::new(request, None)),
-            (named, Tongue::Rooms) => Box::new(rooms::Rooms::new(request, named)),
-            (Some(named), Tongue::Stream) => Box::new(stream::Stream::new(&self.host, &self.secret, named)),
-            (Some((room, _)), Tongue::Device) => Box::new(device::Device::new(&room)),
+        let Some(named) = named else { return over_websocket(&self.request, Rooms::new(None)) };
+        match self.tongue {
+            Tongue::Rooms => over_websocket(&self.request, Rooms::new(Some(named))),
+            Tongue::Stream => Box::new(stream::Stream::new(&self.host, &self.secret, named)),
+            Tongue::Device => Box::new(device::Device::new(&named.0)),
+            Tongue::SocketIo => over_websocket(&self.socketio, SocketIo::new(named)),
+            Tongue::SocketIoPolling => {
+                Box::new(Polling::new(&self.host, &self.credentials, SocketIo::new(named)))
+            }
         }
     }
 
     fn room(&self, room: u32) -> String {
         stamp::room(self.tongue, self.run, room)
     }
+}
+
+fn over_websocket(request: &Rc<[u8]>, talk: impl websocket::Talk + 'static) -> Box<dyn Speech> {
+    Box::new(WebSocket::new(Rc::clone(request), talk))
 }

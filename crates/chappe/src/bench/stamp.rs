@@ -21,7 +21,7 @@ pub(super) struct Stamp {
 /// The name of a room. `run` keeps runs apart that meet in one server. Where channels are numbers it is one, of 32 bits.
 pub(super) fn room(tongue: Tongue, run: u32, room: u32) -> String {
     match tongue {
-        Tongue::Rooms => format!("bench-{run}-{room:06}"),
+        Tongue::Rooms | Tongue::SocketIo | Tongue::SocketIoPolling => format!("bench-{run}-{room:06}"),
         Tongue::Stream | Tongue::Device => (run % 4000 * 1_000_000 + 1_000_000 + room).to_string(),
     }
 }

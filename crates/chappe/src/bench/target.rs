@@ -111,11 +111,20 @@ impl Target {
         unbracketed(without_port.unwrap_or(&self.host))
     }
 
+    /// The header that shows the token; nothing where there is none.
+    pub(super) fn credentials(&self) -> String {
+        let token = self.token.as_ref();
+        token.map(|t| format!("Authorization: Bearer {}\r\n", t.reveal())).unwrap_or_default()
+    }
+
     /// The request that makes a connection a WebSocket.
     pub(super) fn request(&self) -> Vec<u8> {
-        let Self { host, path, .. } = self;
-        let token = self.token.as_ref();
-        let token = token.map(|t| format!("Authorization: Bearer {}\r\n", t.reveal())).unwrap_or_default();
+        self.request_at(&self.path)
+    }
+
+    /// The same at another path.
+    pub(super) fn request_at(&self, path: &str) -> Vec<u8> {
+        let (host, token) = (&self.host, self.credentials());
         format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{token}\r\n"

@@ -15,6 +15,7 @@ Examples:
   chappe bench idle --members 10000                    connecting, and what a member costs
   chappe bench idle --url wss://127.0.0.1:6889 --ca ca.pem    the same over TLS
   chappe bench fan --as device --burst 32              members that are devices over TCP
+  chappe bench idle --as socketio-polling              clients of Socket.IO that poll
   chappe bench fan --in-process --burst 32             without a server and without the kernel
 
 Ends with 1 when a message was lost, came twice or out of order, or a member was thrown out.";
@@ -150,6 +151,12 @@ pub(crate) enum Tongue {
     Stream,
     /// Devices of Watchtower over TCP
     Device,
+    /// Clients of Socket.IO with the broker's events, over WebSocket
+    #[value(name = "socketio")]
+    SocketIo,
+    /// The same by polls, one after the other on one connection
+    #[value(name = "socketio-polling")]
+    SocketIoPolling,
 }
 
 /// How one publisher goes about it.
@@ -220,7 +227,7 @@ const IN_PROCESS: &str = "Without a server";
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::{Bench, Cli, Command};
+    use crate::cli::{Bench, Cli, Command, Tongue};
     use clap::Parser;
     use clap::error::ErrorKind;
 
@@ -239,6 +246,11 @@ mod tests {
         assert_eq!((fan.members, fan.load.size, fan.pace.window, fan.pace.burst), (1000, 128, 64, 1));
         assert_eq!(fan.place.reach.url, None);
         assert!(matches!(read("rooms --rooms 5"), Ok(Bench::Rooms(r)) if (r.rooms, r.members) == (5, 10)));
+        let Ok(Bench::Idle(idle)) = read("idle --as socketio-polling") else { panic!("idle by polls") };
+        assert_eq!(idle.manner.tongue, Tongue::SocketIoPolling);
+        assert!(
+            matches!(read("fan --as socketio"), Ok(Bench::Fan(f)) if f.manner.tongue == Tongue::SocketIo)
+        );
         assert!(matches!(read("roster"), Ok(Bench::Roster(r)) if r.sessions == 1_000_000));
     }
 

@@ -45,7 +45,9 @@ fn over_tls() {
     let url = format!("wss://{}/", relay.address);
     for trust in [&["--ca", ca.as_str()][..], &["--insecure-tls"]] {
         // Messages larger than a record, and several of them at once.
-        for work in [with(&FAN, &["--size", "40000", "--burst", "4"]), with(&FAN, &[]), IDLE.to_vec()] {
+        let large = with(&FAN, &["--size", "40000", "--burst", "4"]);
+        let polls = with(&large, &["--as", "socketio-polling"]);
+        for work in [large, polls, with(&FAN, &["--as", "socketio"]), with(&FAN, &[]), IDLE.to_vec()] {
             let arguments = with(&with(&work, &["--url", &url]), trust);
             report(&run(&mut house.command(&arguments)));
         }
@@ -63,4 +65,11 @@ fn with_a_token() {
     let said = run(house.command(&FAN).env("CHAPPE_TOKEN", "wrong-wrong-wrong"));
     assert_eq!(said.code, Some(1));
     assert!(!said.err.contains("wrong-wrong"), "{}", said.err);
+    for tongue in ["socketio", "socketio-polling"] {
+        let idle = with(&IDLE, &["--as", tongue]);
+        report(&run(house.command(&idle).env("CHAPPE_TOKEN", "hush-hush-hush-hush")));
+        let said = run(&mut house.command(&idle));
+        assert_eq!(said.code, Some(1), "{tongue}: {}", said.out);
+        assert!(said.err.contains("says: "), "{tongue}: {}", said.err);
+    }
 }
