@@ -17,8 +17,13 @@ struct Server {
 
 impl Server {
     fn start(arguments: &[&str], environment: &[(&str, &str)], stderr: impl Into<Stdio>) -> Self {
+        let arguments = [&["--listen", "127.0.0.1:0", "--shards", "2"], arguments].concat();
+        Self::serve(&arguments, environment, stderr)
+    }
+
+    fn serve(arguments: &[&str], environment: &[(&str, &str)], stderr: impl Into<Stdio>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chappe"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--shards", "2"]).args(arguments);
+        command.arg("serve").args(arguments);
         command.env("CHAPPE__ADMIN__ADDRESS", "127.0.0.1:0").envs(environment.iter().copied());
         let child = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut server = Self { child, banner: Vec::new(), stdout: None };
@@ -121,6 +126,26 @@ fn misbehave(server: &Server) {
     let mut stream = websocket(server);
     stream.write_all(&[0xff, 0xff, 0xff]).unwrap();
     drop(stream.read_to_end(&mut Vec::new()));
+}
+
+/// The status of a GET.
+fn status(address: SocketAddr, path: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response.get(9..12).and_then(|status| status.parse().ok()).unwrap()
+}
+
+#[test]
+fn presets_stand_where_others_stood() {
+    const OPEN: &str = "/socket.io/?EIO=4&transport=polling";
+    let broker = Server::serve(&["--preset", "humble-broker", "--port", "0"], &[], Stdio::null());
+    assert!(broker.main().ip().is_loopback());
+    assert_eq!((status(broker.main(), OPEN), status(broker.main(), "/health")), (200, 404));
+    let messaging = Server::serve(&["--preset", "messaging"], &[("PORT", "0")], Stdio::null());
+    assert!(messaging.main().ip().is_loopback());
+    assert_eq!((status(messaging.main(), OPEN), status(messaging.main(), "/health")), (200, 200));
 }
 
 #[test]
