@@ -109,6 +109,7 @@ async def main():
 
         called = await enter(Terminal.open(page.next("HTTPServer")))
         equal("a callback", await page.paste("/channels/join/async"), "{}")
+        equal("a callback with a secret of its own", await page.paste("callback_secret"), "{}")
         registered = await page.paste("printf R")
         check("a device is registered as shown", re.fullmatch(r" 41( [0-9a-f]{2}){4}", registered), registered)
         device = await enter(Terminal.open(page.next("shell.sh")))
