@@ -6,8 +6,8 @@
 mod common;
 
 use clap::Parser;
-use dialect::{Conversation, Dialect, Event, Opening, Request, Turn};
-use model::{Time, Unit};
+use dialect::{Conversation, Dialect, Opening, Request, Turn};
+use model::Unit;
 use socketio_dialect::talk::engine::{Over, Up};
 use socketio_dialect::talk::peer::{Layer, Line, Peer, Terms};
 use std::error::Error;
@@ -44,32 +44,12 @@ impl Dialect for EngineIo {
 struct Echo;
 
 impl Layer for Echo {
-    fn opened(&mut self, _: &Request<'_>, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
-        Ok(())
-    }
-
     fn heard(&mut self, up: &Up<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
         match up {
             Up::Text(text) => line.say(Unit::Text, format!("4{text}").as_bytes(), turn),
             Up::Binary(bytes) => line.say(Unit::Binary, bytes, turn),
         }
     }
-
-    fn told(&mut self, _: Event<'_>, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
-        Ok(())
-    }
-
-    fn changed(&mut self, _: &mut Line<'_>, _: &mut Turn) {}
-
-    fn tick(&mut self, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
-        Ok(())
-    }
-
-    fn wake_at(&self) -> Option<Time> {
-        None
-    }
-
-    fn ended(&mut self, _: &mut Line<'_>, _: &mut Turn) {}
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -6,14 +6,13 @@
 mod common;
 
 use clap::Parser;
-use dialect::{Conversation, Dialect, Event, Opening, Request, Turn};
-use model::Time;
+use dialect::{Conversation, Dialect, Opening, Request, Turn};
 use socketio_dialect::talk::engine::Over;
 use socketio_dialect::talk::peer::{Line, Peer, Terms};
 use socketio_dialect::talk::sid::Key;
 use socketio_dialect::talk::socket::{App, Bounds, Said, Sio, Sockets};
 use socketio_dialect::wire::arguments;
-use socketio_dialect::wire::packet::{Head, Kind, Limits, Style};
+use socketio_dialect::wire::packet::{Head, Limits};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,8 +54,6 @@ struct Greeter {
 }
 
 impl App for Greeter {
-    fn opened(&mut self, _: &Request<'_>) {}
-
     fn wishes(
         &mut self,
         namespace: &str,
@@ -68,14 +65,14 @@ impl App for Greeter {
         let number = match namespace {
             "/" => 0,
             "/custom" => 1,
-            _ => return sockets.refuse("Invalid namespace", None, Style::Object, line, turn),
+            _ => return sockets.refuse_unknown(line, turn),
         };
         let id = self.key.socket(line.session, number);
         sockets.connect(&id, None, line, turn)?;
         let mut array = Vec::new();
         arguments::write_event("auth", [shown.unwrap_or("{}")], &mut array);
         let head = Head::event(namespace, None, 0);
-        sockets.emit(head, &String::from_utf8_lossy(&array), &[], line, turn)
+        sockets.emit(head, array, &[], line, turn)
     }
 
     fn hears(
@@ -85,8 +82,7 @@ impl App for Greeter {
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        let is_event = matches!(said.kind, Kind::Event | Kind::BinaryEvent) && said.namespace == "/";
-        let Some(event) = arguments::event(said.array).filter(|_| is_event) else { return Ok(()) };
+        let Some(event) = said.event().filter(|_| said.namespace == "/") else { return Ok(()) };
         let (mut array, count) = (Vec::new(), said.attachments.len());
         let head = match (&*event.name, said.ack) {
             ("message", _) => {
@@ -99,23 +95,7 @@ impl App for Greeter {
             }
             _ => return Ok(()),
         };
-        sockets.emit(head, &String::from_utf8_lossy(&array), said.attachments, line, turn)
-    }
-
-    fn parts(&mut self, _: &str, _: &mut Line<'_>, _: &mut Turn) {}
-
-    fn told(&mut self, _: Event<'_>, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
-        Ok(())
-    }
-
-    fn changed(&mut self, _: &mut Line<'_>, _: &mut Turn) {}
-
-    fn tick(&mut self, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
-        Ok(())
-    }
-
-    fn wake_at(&self) -> Option<Time> {
-        None
+        sockets.emit(head, array, said.attachments, line, turn)
     }
 }
 

@@ -291,6 +291,14 @@ impl Turn {
         self.effects.push_back(Effect::Send { link: self.link, unit, words });
     }
 
+    /// What is said meanwhile goes to this link, whatever the turn is about.
+    pub fn on_link<T>(&mut self, link: LinkId, say: impl FnOnce(&mut Self) -> T) -> T {
+        let about = self.link.replace(link);
+        let said = say(self);
+        self.link = about;
+        said
+    }
+
     /// Answers the request with a whole response, its body written by `write`.
     pub fn respond(&mut self, response: Response, write: impl FnOnce(&mut Vec<u8>)) {
         let body = self.words.write(write);

@@ -1,13 +1,14 @@
 //! Events into messages and messages into events: the one bilingual file.
 
+use crate::talk::engine::Over;
 use crate::talk::peer::Line;
 use crate::wire::arguments;
 use crate::wire::binary::{self, Packed};
 use crate::wire::engine::{self, MESSAGE, Revision};
-use crate::wire::packet::{Head, Limits};
+use crate::wire::packet::{Head, Limits, RESERVED};
 use bytes::Bytes;
 use dialect::{Turn, json};
-use model::{Draft, Form, Kind, Message, Parts, Payload, Refusal, Unit, Verbatim};
+use model::{Draft, Form, Kind, Message, Parts, Payload, Unit, Verbatim};
 
 /// The dialect's name, also on the events that it publishes.
 pub const NAME: &str = "socketio";
@@ -53,18 +54,29 @@ pub fn listen(profile: Profile, line: &Line<'_>, turn: &mut Turn) {
         Profile::Broker => broker,
         Profile::Messaging => messaging,
     };
-    let before = turn.link.replace(link);
-    turn.hear(match (line.revision(), line.as_text()) {
+    let form = match (line.revision(), line.as_text()) {
         (Revision::Four, _) => four,
         (Revision::Three, false) => three,
         (Revision::Three, true) => text,
-    });
-    turn.link = before;
+    };
+    turn.on_link(link, |turn| turn.hear(form));
 }
 
-/// Names that mean something to the library of the receiver: no foreign message is an event of that name.
-const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+/// Says a message to who hears it by being asked.
+///
+/// # Errors
+/// Too much waits for a poll.
+pub fn deliver(
+    message: &Message,
+    profile: Profile,
+    line: &mut Line<'_>,
+    turn: &mut Turn,
+) -> Result<(), Over> {
+    let mut parts = Parts::default();
+    // In a payload bytes are what they are in revision 4: without a byte that says so.
+    encode(message, profile, Revision::Four, false, &mut parts);
+    parts.iter().try_for_each(|(unit, bytes)| line.say(unit, bytes, turn))
+}
 
 /// Attachments that the hub carries have been within the bounds of who published them.
 const CARRIED: Limits = Limits { attachments: u8::MAX, bytes: usize::MAX, namespace: 0 };
@@ -105,6 +117,7 @@ pub fn encode(message: &Message, profile: Profile, revision: Revision, as_text: 
         None => json::payload_as_json(&message.payload, &mut payload),
     }
     let payload = String::from_utf8_lossy(&payload);
+    // A foreign message is no event of a name that means something to the library of the receiver.
     let name = message.event.as_deref().filter(|event| !RESERVED.contains(event));
     parts.add(Unit::Text, |out| {
         begin(usize::from(bytes.is_some()), out);
@@ -134,10 +147,4 @@ fn begin(attachments: usize, out: &mut Vec<u8>) {
 fn attach(bytes: &[u8], revision: Revision, as_text: bool, parts: &mut Parts) {
     let unit = if engine::is_digits(revision, as_text) { Unit::Text } else { Unit::Binary };
     parts.add(unit, |out| engine::binary(revision, as_text, bytes, out));
-}
-
-/// Why something was refused, for who asked for an answer, or to be connected.
-#[must_use]
-pub fn words(refusal: &Refusal) -> String {
-    refusal.to_string()
 }

@@ -7,8 +7,7 @@
 mod common;
 
 use common::Stage;
-use dialect::{Event, Request, Turn};
-use model::Time;
+use dialect::Turn;
 use socketio_dialect::talk::engine::Over;
 use socketio_dialect::talk::peer::{Line, Peer};
 use socketio_dialect::talk::socket::{App, Bounds, Said, Sio, Sockets};
@@ -22,8 +21,6 @@ const SESSIONS: &str = include_str!("reference/sessions.txt");
 struct Measured;
 
 impl App for Measured {
-    fn opened(&mut self, _: &Request<'_>) {}
-
     fn wishes(
         &mut self,
         namespace: &str,
@@ -42,7 +39,7 @@ impl App for Measured {
                 sockets.connect("<id>", None, line, turn)?;
                 sockets.emit(Head::event(namespace, None, 0), r#"["hi",false]"#, &[], line, turn)
             }
-            _ => sockets.refuse("Invalid namespace", None, Style::Object, line, turn),
+            _ => sockets.refuse_unknown(line, turn),
         }
     }
 
@@ -72,22 +69,6 @@ impl App for Measured {
             }
             _ => Ok(()),
         }
-    }
-
-    fn parts(&mut self, _: &str, _: &mut Line<'_>, _: &mut Turn) {}
-
-    fn told(&mut self, _: Event<'_>, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
-        Ok(())
-    }
-
-    fn changed(&mut self, _: &mut Line<'_>, _: &mut Turn) {}
-
-    fn tick(&mut self, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
-        Ok(())
-    }
-
-    fn wake_at(&self) -> Option<Time> {
-        None
     }
 }
 

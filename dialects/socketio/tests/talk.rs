@@ -5,8 +5,8 @@
 mod common;
 
 use common::{Stage, link, opening, pace, terms};
-use dialect::{Event, Request, Turn};
-use model::{Principal, Refusal, Ticket, Time};
+use dialect::{Event, Turn};
+use model::{Principal, Refusal, Ticket};
 use socketio_dialect::talk::broker::Broker;
 use socketio_dialect::talk::engine::{Over, Pace};
 use socketio_dialect::talk::peer::{Line, Peer};
@@ -208,8 +208,6 @@ fn a_session_that_ends_while_nobody_polls_is_told_so_by_the_next_poll() {
 struct Open;
 
 impl App for Open {
-    fn opened(&mut self, _: &Request<'_>) {}
-
     fn wishes(
         &mut self,
         _: &str,
@@ -223,22 +221,6 @@ impl App for Open {
 
     fn hears(&mut self, _: &Said<'_>, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
         Ok(())
-    }
-
-    fn parts(&mut self, _: &str, _: &mut Line<'_>, _: &mut Turn) {}
-
-    fn told(&mut self, _: Event<'_>, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
-        Ok(())
-    }
-
-    fn changed(&mut self, _: &mut Line<'_>, _: &mut Turn) {}
-
-    fn tick(&mut self, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
-        Ok(())
-    }
-
-    fn wake_at(&self) -> Option<Time> {
-        None
     }
 }
 

@@ -6,10 +6,9 @@ use crate::talk::peer::Line;
 use crate::talk::sid::Key;
 use crate::talk::socket::{App, Said, Sockets};
 use crate::wire::arguments::{self, Event as Named};
-use crate::wire::engine::Revision;
-use crate::wire::packet::{Head, Kind, Style};
+use crate::wire::packet::{Head, Style};
 use dialect::{Event, Request, Turn};
-use model::{Draft, Parts, SessionId, Ticket, Time};
+use model::{Draft, SessionId, Ticket};
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -34,7 +33,6 @@ pub struct Broker {
     key: Key,
     /// The token that came with the first request.
     token: Option<Box<str>>,
-    is_connected: bool,
 }
 
 #[derive(Deserialize)]
@@ -47,12 +45,12 @@ impl Broker {
     /// A client that is not connected.
     #[must_use]
     pub fn new(key: Key) -> Self {
-        Self { key, token: None, is_connected: false }
+        Self { key, token: None }
     }
 
     fn answer(
         ack: Option<u64>,
-        array: &str,
+        array: &[u8],
         sockets: &Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
@@ -70,7 +68,7 @@ impl Broker {
         let mut array = b"[{\"error\":".to_vec();
         dialect::json::string(why, &mut array);
         array.extend_from_slice(b"}]");
-        Self::answer(ack, &String::from_utf8_lossy(&array), sockets, line, turn)
+        Self::answer(ack, &array, sockets, line, turn)
     }
 
     /// The client that a room's name is the id of. SPEC [BRK-6].
@@ -159,7 +157,7 @@ impl App for Broker {
         turn: &mut Turn,
     ) -> Result<(), Over> {
         if namespace != "/" {
-            return sockets.refuse("Invalid namespace", None, Style::Object, line, turn);
+            return sockets.refuse_unknown(line, turn);
         }
         let credential = token(shown).or_else(|| self.token.as_deref().map(str::to_owned));
         turn.authenticate(CONNECT, credential.as_deref());
@@ -173,11 +171,8 @@ impl App for Broker {
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        if !matches!(said.kind, Kind::Event | Kind::BinaryEvent) {
-            // Nobody has asked for an answer.
-            return Ok(());
-        }
-        let Some(named) = arguments::event(said.array) else { return Ok(()) };
+        // Answers are none: nobody has asked for one.
+        let Some(named) = said.event() else { return Ok(()) };
         match self.act(said, named, turn) {
             Ok(()) => Ok(()),
             Err(why) => Self::refuse(said.ack, why, sockets, line, turn),
@@ -185,7 +180,6 @@ impl App for Broker {
     }
 
     fn parts(&mut self, _: &str, _: &mut Line<'_>, turn: &mut Turn) {
-        self.is_connected = false;
         // Whoever is connected nowhere is in no room.
         turn.close(model::CloseReason::Done);
     }
@@ -199,35 +193,22 @@ impl App for Broker {
     ) -> Result<(), Over> {
         match event {
             Event::Authenticated { .. } => {
-                self.is_connected = true;
                 self.token = None;
-                let id = match line.revision() {
-                    // The client takes the session's for it.
-                    Revision::Three => self.key.sid(line.session),
-                    Revision::Four => self.key.socket(line.session, 0),
-                };
                 map::listen(Profile::Broker, line, turn);
+                let id = self.key.public(line.session, line.revision());
                 sockets.connect(&id, None, line, turn)
             }
             Event::Refused { ticket: CONNECT, refusal } => {
-                let style = if line.revision() == Revision::Three { Style::Bare } else { Style::Object };
-                sockets.refuse(&map::words(refusal), None, style, line, turn)
+                sockets.refuse(&refusal.to_string(), None, Style::of(line.revision()), line, turn)
             }
             Event::Refused { ticket, refusal } => {
-                Self::refuse(asked(ticket), &map::words(refusal), sockets, line, turn)
+                Self::refuse(asked(ticket), &refusal.to_string(), sockets, line, turn)
             }
             Event::Joined { ticket, .. } | Event::Left { ticket, .. } | Event::Published { ticket, .. } => {
-                Self::answer(asked(ticket), "[]", sockets, line, turn)
+                Self::answer(asked(ticket), b"[]", sockets, line, turn)
             }
-            Event::Deliver(delivery) => {
-                let mut parts = Parts::default();
-                map::encode(&delivery.message, Profile::Broker, Revision::Four, false, &mut parts);
-                parts.iter().try_for_each(|(unit, bytes)| line.say(unit, bytes, turn))
-            }
-            Event::Gap { missed } => {
-                let array = format!("[\"gap\",{{\"missed\":{missed}}}]");
-                sockets.emit(Head::event("/", None, 0), &array, &[], line, turn)
-            }
+            Event::Deliver(delivery) => map::deliver(&delivery.message, Profile::Broker, line, turn),
+            Event::Gap { missed } => sockets.tell_gap(missed, line, turn),
             Event::Channels { .. }
             | Event::Checked { .. }
             | Event::Enrolled { .. }
@@ -240,17 +221,9 @@ impl App for Broker {
         }
     }
 
-    fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn) {
-        if self.is_connected {
+    fn changed(&mut self, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
+        if sockets.is_connected("/") {
             map::listen(Profile::Broker, line, turn);
         }
-    }
-
-    fn tick(&mut self, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
-        Ok(())
-    }
-
-    fn wake_at(&self) -> Option<Time> {
-        None
     }
 }

@@ -295,11 +295,9 @@ impl Engine {
             if waiting.is_asked() {
                 waiting.answer_with("6", turn);
             }
-            let link = turn.link.replace(probe.link);
-            for (unit, bytes) in waiting.packets() {
-                self.write(unit, bytes, turn);
-            }
-            turn.link = link;
+            turn.on_link(probe.link, |turn| {
+                waiting.packets().for_each(|(unit, bytes)| self.write(unit, bytes, turn));
+            });
         }
     }
 
@@ -343,9 +341,8 @@ impl Engine {
     pub fn say(&mut self, unit: Unit, packet: &[u8], pace: &Pace, turn: &mut Turn) -> Result<(), Over> {
         match &mut self.transport {
             Transport::WebSocket(link) => {
-                let link = turn.link.replace(*link);
-                self.write(unit, packet, turn);
-                turn.link = link;
+                let link = *link;
+                turn.on_link(link, |turn| self.write(unit, packet, turn));
             }
             Transport::Polling(waiting) => {
                 waiting.push(unit, packet);
@@ -393,9 +390,7 @@ impl Engine {
         let now = turn.now.time;
         if let Some(probe) = self.probe.as_ref() {
             if probe.until <= now {
-                let link = turn.link.replace(probe.link);
-                turn.drop_link(None);
-                turn.link = link;
+                turn.on_link(probe.link, |turn| turn.drop_link(None));
                 self.probe = None;
             } else if probe.nudge.is_some_and(|at| at <= now) {
                 self.nudge(turn);

@@ -8,10 +8,10 @@ use crate::talk::peer::Line;
 use crate::talk::sid::Key;
 use crate::talk::socket::{App, Said, Sockets};
 use crate::wire::arguments;
-use crate::wire::engine::Revision;
 use crate::wire::packet::{Head, Kind, Style};
+use bytes::Bytes;
 use dialect::{Event, Request, Turn, json};
-use model::{CloseReason, Parts, Principal, Refusal, Ticket, Time, TokenFlaw};
+use model::{CloseReason, Principal, Refusal, Ticket, Time, TokenFlaw};
 use std::time::Duration;
 
 /// Who has asked by an event to be authenticated.
@@ -57,11 +57,7 @@ impl Messaging {
     }
 
     fn id(&self, line: &Line<'_>) -> String {
-        match line.revision() {
-            // The client takes the session's for it.
-            Revision::Three => self.key.sid(line.session),
-            Revision::Four => self.key.socket(line.session, 0),
-        }
+        self.key.public(line.session, line.revision())
     }
 
     /// It is known who it is: from now on it hears what is for it, and what is for all.
@@ -83,12 +79,11 @@ impl Messaging {
 
     fn authenticate(
         &mut self,
-        said: &Said<'_>,
+        shown: Option<&str>,
         sockets: &Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        let shown = arguments::event(said.array).and_then(|mut event| event.arguments.next());
         match token(shown) {
             Some(token) => {
                 turn.authenticate(AUTHENTICATE, Some(&token));
@@ -114,13 +109,11 @@ impl Messaging {
         complaint(why, &mut array);
         array.push(b']');
         let head = Head::event("/", Some(UNAUTHORIZED), 0);
-        sockets.emit(head, &String::from_utf8_lossy(&array), &[], line, turn)
+        sockets.emit(head, array, &[], line, turn)
     }
 
     /// Something for all. SPEC [MSG-6].
-    fn message(&self, said: &Said<'_>, line: &Line<'_>, turn: &mut Turn) {
-        let argument = arguments::event(said.array).and_then(|mut event| event.arguments.next());
-        let data = argument.unwrap_or("null");
+    fn message(&self, data: &str, attachments: &[Bytes], line: &Line<'_>, turn: &mut Turn) {
         let mut words = b"{\"from\":".to_vec();
         json::string(&self.id(line), &mut words);
         words.extend_from_slice(b",\"data\":");
@@ -128,7 +121,7 @@ impl Messaging {
         words.push(b'}');
         let mut array = Vec::new();
         arguments::write_event("message", [&*String::from_utf8_lossy(&words)], &mut array);
-        let draft = map::draft(&String::from_utf8_lossy(&array), data, said.attachments);
+        let draft = map::draft(&String::from_utf8_lossy(&array), data, attachments);
         if let Some(mut draft) = draft {
             draft.event = Some("message".into());
             turn.broadcast(None, draft);
@@ -195,7 +188,7 @@ impl App for Messaging {
         turn: &mut Turn,
     ) -> Result<(), Over> {
         if namespace != "/" {
-            return sockets.refuse("Invalid namespace", None, Style::Object, line, turn);
+            return sockets.refuse_unknown(line, turn);
         }
         if let Some(credential) = token(shown).or_else(|| self.token.take().map(String::from)) {
             turn.authenticate(CONNECT, Some(&credential));
@@ -212,23 +205,20 @@ impl App for Messaging {
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        match said.kind {
-            Kind::Ack | Kind::BinaryAck if said.ack == Some(UNAUTHORIZED) && !self.is_known => {
-                Self::send_away(sockets, line, turn)
+        if matches!(said.kind, Kind::Ack | Kind::BinaryAck) {
+            let is_awaited = said.ack == Some(UNAUTHORIZED) && !self.is_known;
+            return if is_awaited { Self::send_away(sockets, line, turn) } else { Ok(()) };
+        }
+        let Some(mut event) = said.event() else { return Ok(()) };
+        let argument = event.arguments.next();
+        match &*event.name {
+            "authenticate" => self.authenticate(argument, sockets, line, turn),
+            "message" if self.is_known && self.manners.fan_out => {
+                self.message(argument.unwrap_or("null"), said.attachments, line, turn);
+                Ok(())
             }
-            Kind::Event | Kind::BinaryEvent => {
-                let Some(event) = arguments::event(said.array) else { return Ok(()) };
-                match &*event.name {
-                    "authenticate" => self.authenticate(said, sockets, line, turn),
-                    "message" if self.is_known && self.manners.fan_out => {
-                        self.message(said, line, turn);
-                        Ok(())
-                    }
-                    // As it has always been, nothing else is heard.
-                    _ => Ok(()),
-                }
-            }
-            Kind::Ack | Kind::BinaryAck | Kind::Connect | Kind::Disconnect | Kind::ConnectError => Ok(()),
+            // As it has always been, nothing else is heard.
+            _ => Ok(()),
         }
     }
 
@@ -255,21 +245,14 @@ impl App for Messaging {
             Event::Refused { ticket: CONNECT, refusal } => {
                 let (why, mut object) = (words(refusal), Vec::new());
                 data(&why, &mut object);
-                let style = if line.revision() == Revision::Three { Style::Bare } else { Style::Object };
-                sockets.refuse(&why, Some(&String::from_utf8_lossy(&object)), style, line, turn)
+                let object = String::from_utf8_lossy(&object);
+                sockets.refuse(&why, Some(&object), Style::of(line.revision()), line, turn)
             }
             Event::Refused { ticket: AUTHENTICATE, refusal } => {
                 self.unauthorized(&words(refusal), sockets, line, turn)
             }
-            Event::Deliver(delivery) => {
-                let mut parts = Parts::default();
-                map::encode(&delivery.message, Profile::Messaging, Revision::Four, false, &mut parts);
-                parts.iter().try_for_each(|(unit, bytes)| line.say(unit, bytes, turn))
-            }
-            Event::Gap { missed } => {
-                let array = format!("[\"gap\",{{\"missed\":{missed}}}]");
-                sockets.emit(Head::event("/", None, 0), &array, &[], line, turn)
-            }
+            Event::Deliver(delivery) => map::deliver(&delivery.message, Profile::Messaging, line, turn),
+            Event::Gap { missed } => sockets.tell_gap(missed, line, turn),
             Event::Refused { .. }
             | Event::Joined { .. }
             | Event::Left { .. }
@@ -286,7 +269,7 @@ impl App for Messaging {
         }
     }
 
-    fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn) {
+    fn changed(&mut self, _: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
         if self.is_known {
             map::listen(Profile::Messaging, line, turn);
         }

@@ -11,13 +11,16 @@ use model::{CloseReason, LinkId, SessionId, Time, Unit};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What speaks by an Engine.IO session.
+/// What speaks by an Engine.IO session. Where it says nothing about something, nothing comes of it.
 pub trait Layer: Send {
     /// The session is open: for this request.
     ///
     /// # Errors
     /// The session ends.
-    fn opened(&mut self, request: &Request<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over>;
+    fn opened(&mut self, request: &Request<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        let _ = (request, line, turn);
+        Ok(())
+    }
 
     /// The client has said something.
     ///
@@ -29,22 +32,29 @@ pub trait Layer: Send {
     ///
     /// # Errors
     /// The session ends.
-    fn told(&mut self, event: Event<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over>;
+    fn told(&mut self, event: Event<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        let _ = (event, line, turn);
+        Ok(())
+    }
 
     /// The session is carried by a WebSocket from now on. So it is from the beginning, if it was never otherwise.
-    fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn);
+    fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn) {
+        let _ = (line, turn);
+    }
 
     /// The moment of [`Layer::wake_at`] has come.
     ///
     /// # Errors
     /// The session ends.
-    fn tick(&mut self, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over>;
+    fn tick(&mut self, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        let _ = (line, turn);
+        Ok(())
+    }
 
     /// When it is to be told the time.
-    fn wake_at(&self) -> Option<Time>;
-
-    /// The session ends.
-    fn ended(&mut self, line: &mut Line<'_>, turn: &mut Turn);
+    fn wake_at(&self) -> Option<Time> {
+        None
+    }
 
     /// Somebody else ends the session. Last words may be said.
     fn closing(&mut self, reason: CloseReason, line: &mut Line<'_>, turn: &mut Turn) {
@@ -161,8 +171,6 @@ impl<L: Layer> Peer<L> {
     fn end(&mut self, over: Over, turn: &mut Turn) {
         let state = std::mem::replace(&mut self.state, State::Passing(false));
         let State::Open(mut engine) = state else { return };
-        let mut line = Line { engine: &mut engine, pace: &self.terms.pace, session: self.session };
-        self.layer.ended(&mut line, turn);
         if engine.end(over, turn) {
             self.state = State::Ending(engine, turn.now.time + LAST_POLL);
             return;
@@ -182,7 +190,6 @@ impl<L: Layer> Peer<L> {
         match &mut self.state {
             State::New => self.first(request, turn),
             State::Open(_) => {
-                let terms = Arc::clone(&self.terms);
                 self.with(turn, |layer, line, turn| {
                     if let Err(over) = line.engine.tick(line.pace, turn) {
                         // It was over before the request came, though nobody had looked.
@@ -195,7 +202,7 @@ impl<L: Layer> Peer<L> {
                     let revision = line.revision();
                     let pieces = payload::cut(&body, is_binary, revision).map_err(|_| Over::Error)?;
                     for piece in pieces {
-                        let up = line.engine.hear(piece.packet(revision), &terms.pace, turn)?;
+                        let up = line.engine.hear(piece.packet(revision), line.pace, turn)?;
                         up.map_or(Ok(()), |up| layer.heard(&up, line, turn))?;
                     }
                     Ok(())
@@ -265,10 +272,6 @@ impl<L: Layer> Conversation for Peer<L> {
             }
             (Event::LinkLost(link), State::Open(engine)) => {
                 if engine.lost(link) {
-                    self.with(turn, |layer, line, turn| {
-                        layer.ended(line, turn);
-                        Ok(())
-                    });
                     self.state = State::Passing(false);
                     turn.close(CloseReason::Gone);
                 }

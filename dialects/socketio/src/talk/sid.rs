@@ -1,5 +1,6 @@
 //! The ids of sessions: where a session lives, and a seal that nobody can make. Keeps nothing.
 
+use crate::wire::engine::Revision;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac_sha256::HMAC;
@@ -60,6 +61,15 @@ impl Key {
         let place = place(session);
         let mark: [u8; MARK] = self.seal(&[b's', namespace], &place);
         BASE64_URL_SAFE_NO_PAD.encode([&place[..], &[namespace], &mark].concat())
+    }
+
+    /// The id by which others know the client of a session in `/`: clients of revision 3 take the session's for it.
+    #[must_use]
+    pub fn public(&self, session: SessionId, revision: Revision) -> String {
+        match revision {
+            Revision::Three => self.sid(session),
+            Revision::Four => self.socket(session, 0),
+        }
     }
 
     /// The session and the number of the namespace that such an id is of.

@@ -14,10 +14,12 @@ use model::{CloseReason, Time, Unit};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What events mean.
+/// What events mean. Where an app says nothing about something, nothing comes of it.
 pub trait App: Send {
     /// The session is open, for this request.
-    fn opened(&mut self, request: &Request<'_>);
+    fn opened(&mut self, request: &Request<'_>) {
+        let _ = request;
+    }
 
     /// A client wants to be connected to a namespace, and shows this (JSON text, an object). Ends with
     /// [`Sockets::connect`] or [`Sockets::refuse`], now or later; until then nothing else is heard.
@@ -46,7 +48,9 @@ pub trait App: Send {
     ) -> Result<(), Over>;
 
     /// A client has left a namespace.
-    fn parts(&mut self, namespace: &str, line: &mut Line<'_>, turn: &mut Turn);
+    fn parts(&mut self, namespace: &str, line: &mut Line<'_>, turn: &mut Turn) {
+        let _ = (namespace, line, turn);
+    }
 
     /// The hub tells something.
     ///
@@ -58,19 +62,29 @@ pub trait App: Send {
         sockets: &mut Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
-    ) -> Result<(), Over>;
+    ) -> Result<(), Over> {
+        let _ = (event, sockets, line, turn);
+        Ok(())
+    }
 
     /// From now on a WebSocket carries the session.
-    fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn);
+    fn changed(&mut self, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
+        let _ = (sockets, line, turn);
+    }
 
     /// The moment of [`App::wake_at`] has come.
     ///
     /// # Errors
     /// The session ends.
-    fn tick(&mut self, sockets: &mut Sockets, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over>;
+    fn tick(&mut self, sockets: &mut Sockets, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        let _ = (sockets, line, turn);
+        Ok(())
+    }
 
     /// When it is to be told the time.
-    fn wake_at(&self) -> Option<Time>;
+    fn wake_at(&self) -> Option<Time> {
+        None
+    }
 
     /// Somebody else ends the session. Last words may be said.
     fn closing(&mut self, reason: CloseReason, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
@@ -91,6 +105,15 @@ pub struct Said<'a> {
     pub array: &'a str,
     /// What its placeholders stand for.
     pub attachments: &'a [Bytes],
+}
+
+impl<'a> Said<'a> {
+    /// The name of an event, and its arguments. `None`: it is none.
+    #[must_use]
+    pub fn event(&self) -> Option<arguments::Event<'a>> {
+        let is_event = matches!(self.kind, Kind::Event | Kind::BinaryEvent);
+        if is_event { arguments::event(self.array) } else { None }
+    }
 }
 
 /// The sockets of a session: one for each namespace that it is connected to.
@@ -154,21 +177,38 @@ impl Sockets {
         Ok(())
     }
 
-    /// Says an event, whose array is JSON text, to the client.
+    /// There is no namespace of the name that the client wanted.
+    ///
+    /// # Errors
+    /// Too much waits for a poll.
+    pub fn refuse_unknown(&mut self, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        self.refuse("Invalid namespace", None, Style::Object, line, turn)
+    }
+
+    /// Tells the client that it has missed so many messages.
+    ///
+    /// # Errors
+    /// Too much waits for a poll.
+    pub fn tell_gap(&self, missed: u64, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        let array = format!("[\"gap\",{{\"missed\":{missed}}}]");
+        self.emit(Head::event("/", None, 0), array, &[], line, turn)
+    }
+
+    /// Says a packet, whose data is JSON text or nothing, to the client.
     ///
     /// # Errors
     /// Too much waits for a poll.
     pub fn emit(
         &self,
         head: Head<'_>,
-        array: &str,
+        data: impl AsRef<[u8]>,
         attachments: &[Bytes],
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
         packet(line, turn, |out| {
             head.write(out);
-            out.extend_from_slice(array.as_bytes());
+            out.extend_from_slice(data.as_ref());
         })?;
         attachments.iter().try_for_each(|bytes| line.say(Unit::Binary, bytes, turn))
     }
@@ -329,7 +369,7 @@ impl<A: App> Layer for Sio<A> {
     }
 
     fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn) {
-        self.app.changed(line, turn);
+        self.app.changed(&self.sockets, line, turn);
     }
 
     fn tick(&mut self, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
@@ -347,15 +387,7 @@ impl<A: App> Layer for Sio<A> {
         self.sockets.until.into_iter().chain(self.app.wake_at()).min()
     }
 
-    fn ended(&mut self, _: &mut Line<'_>, _: &mut Turn) {}
-
     fn closing(&mut self, reason: CloseReason, line: &mut Line<'_>, turn: &mut Turn) {
         self.app.closing(reason, &self.sockets, line, turn);
     }
-}
-
-/// The name of an event and its arguments, of an array that has been read.
-#[must_use]
-pub fn event<'a>(said: &Said<'a>) -> Option<arguments::Event<'a>> {
-    arguments::event(said.array)
 }

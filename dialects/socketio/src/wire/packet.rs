@@ -113,7 +113,7 @@ impl Default for Limits {
 }
 
 /// Names of events that a client may not send: they mean something to the library of the receiver.
-const RESERVED: [&str; 6] =
+pub(crate) const RESERVED: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 /// The largest id: what JavaScript counts exactly.

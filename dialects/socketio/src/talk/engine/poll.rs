@@ -69,10 +69,8 @@ impl Waiting {
             (None, Unit::Text) => "text/plain; charset=UTF-8",
             (None, Unit::Binary) => "application/octet-stream",
         };
-        let before = turn.link.replace(link);
         let response = Response::new(200, content).with("Cache-Control", "no-store");
-        turn.respond(response, |out| out.extend_from_slice(&body));
-        turn.link = before;
+        turn.on_link(link, |turn| turn.respond(response, |out| out.extend_from_slice(&body)));
     }
 
     /// Answers the poll that waits with this packet, and what has waited before it.

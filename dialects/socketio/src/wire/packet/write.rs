@@ -97,6 +97,17 @@ pub enum Style {
     Bare,
 }
 
+impl Style {
+    /// As clients of this revision are told what an application has to say.
+    #[must_use]
+    pub fn of(revision: Revision) -> Self {
+        match revision {
+            Revision::Three => Self::Bare,
+            Revision::Four => Self::Object,
+        }
+    }
+}
+
 /// Writes that a client is not connected, and why. `data`: JSON text, what the application adds.
 pub fn connect_error(namespace: &str, style: Style, message: &str, data: Option<&str>, out: &mut Vec<u8>) {
     Head { kind: Kind::ConnectError, attachments: 0, namespace, ack: None }.write(out);
