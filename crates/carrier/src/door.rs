@@ -2,7 +2,7 @@
 //!
 //! Messages go by inbox; what cannot be cloned or weighed, such as a socket, comes through here.
 
-use crate::link::Extras;
+use crate::link::{Asking, Extras, Speech};
 use dialect::Conversation;
 use model::SessionId;
 use std::net::IpAddr;
@@ -10,6 +10,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A frame that could not be dealt with where it arrived, to be told again elsewhere.
+#[derive(Debug)]
+pub(crate) enum OwnedFrame {
+    /// What is told is not known yet.
+    None,
+    /// A request.
+    Request(OwnedRequest),
+    /// A WebSocket message of text.
+    Text(Box<str>),
+    /// A WebSocket message of bytes.
+    Binary(Box<[u8]>),
+}
+
+/// A request that is told again.
 #[derive(Debug, Default)]
 pub struct OwnedRequest {
     pub(crate) method: String,
@@ -24,7 +37,7 @@ pub struct OwnedRequest {
 pub(crate) enum Parcel<S> {
     /// A connection nobody has read from yet, accepted at this port.
     Fresh { stream: S, peer: IpAddr, port: u16 },
-    /// A connection whose request is for a session of this shard.
+    /// A connection of which somebody has found that it is for a session of this shard.
     HandedOver(Box<HandedOver<S>>),
 }
 
@@ -33,14 +46,25 @@ pub(crate) struct HandedOver<S> {
     pub(crate) peer: IpAddr,
     pub(crate) extras: Option<Box<Extras>>,
     pub(crate) port: u16,
-    pub(crate) asking: crate::link::Asking,
-    pub(crate) request: OwnedRequest,
+    /// Its request, where it speaks HTTP.
+    pub(crate) asking: Option<Box<Asking>>,
+    /// What is spoken, with what has been read of it.
+    pub(crate) speech: Speech,
+    pub(crate) frame: OwnedFrame,
     /// What earlier requests were answered with and the peer has not taken yet.
     pub(crate) owed: Vec<u8>,
     pub(crate) to: SessionId,
-    /// Goes with the link, to be told if the session does not exist.
-    pub(crate) conversation: Box<dyn Conversation>,
-    pub(crate) dialect: u8,
+    pub(crate) origin: Origin,
+}
+
+/// What becomes of the session that gives a link away, and who is told if the other does not exist.
+pub(crate) enum Origin {
+    /// It has ended. Its conversation goes with the link, and is told.
+    Ended(Box<dyn Conversation>, u8),
+    /// It lives on. The link comes back, and it is told.
+    Lives(SessionId),
+    /// It is told now: there was no such session.
+    Back(SessionId),
 }
 
 /// One shard's door.

@@ -13,6 +13,7 @@
 //! * `talk`: conversations are called, their turns applied
 //! * `related`: sessions without a link, and what is asked of all sessions of a principal
 //! * `expand`: deliveries become stretches of the arena
+//! * `recovery`: and are kept for those who may come back
 //! * `hooks`: or go to those who post them
 //! * `outgoing`: stretches become writes
 //! * `end`: links and sessions end
@@ -28,6 +29,7 @@ mod inflate;
 mod meet;
 mod outgoing;
 mod read;
+mod recovery;
 mod related;
 mod request;
 mod talk;
@@ -45,7 +47,7 @@ use crate::websocket::{Deflater, Inflater};
 use crate::wheel::{Timer, Wheel};
 use dialect::{Dialect, Turn};
 use hashbrown::{DefaultHashBuilder, HashTable};
-use hub::{Allowance, Lane};
+use hub::{Allowance, Lane, Log};
 use inflate::{Long, Share};
 use model::{CloseReason, Form, Framing, Limits, LinkId, Network, Now, SessionId, Time};
 use node::{Counters, Desk, Entry, Exchange, VHost};
@@ -191,6 +193,9 @@ pub struct Shard<N: Net> {
     expanded: Vec<u64>,
     /// A link on its way to another shard, until what was read from it is known.
     leaving: Option<Box<HandedOver<N::Stream>>>,
+    /// What has been handed out to sessions that may come back for it. BOUND: `recovery_bytes`, and this age.
+    log: Log,
+    log_age: Duration,
     draining: Option<Draining>,
 }
 
@@ -294,6 +299,8 @@ impl<N: Net> Shard<N> {
             told_of_rest: false,
             expanded: Vec::new(),
             leaving: None,
+            log: Log::default(),
+            log_age: Duration::ZERO,
             draining: None,
         }
     }

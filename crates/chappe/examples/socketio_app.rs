@@ -68,7 +68,7 @@ impl App for Greeter {
             _ => return sockets.refuse_unknown(line, turn),
         };
         let id = self.key.socket(line.session, number);
-        sockets.connect(&id, None, line, turn)?;
+        sockets.connect(&id, line, turn)?;
         let mut array = Vec::new();
         arguments::write_event("auth", [shown.unwrap_or("{}")], &mut array);
         let head = Head::event(namespace, None, 0);

@@ -101,6 +101,13 @@ pub enum Event<'a> {
         /// How many.
         missed: u64,
     },
+    /// What the session has missed.
+    Recovered {
+        /// Of the command.
+        ticket: Ticket,
+        /// All of it, in order; `None`: more than has been kept.
+        missed: Option<&'a [Arc<Delivery>]>,
+    },
     /// A link of this session has gone; it lives on because it asked to.
     LinkLost(LinkId),
     /// The session that this link was to be handed to does not exist (any more).

@@ -4,7 +4,9 @@
 //! ordinary turns allocate nothing.
 
 use crate::{Conversation, HookPlan};
-use model::{CloseReason, Draft, Form, LinkId, Now, Position, PrincipalId, Role, SessionId, Ticket, Unit};
+use model::{
+    CloseReason, Draft, Form, LinkId, Mark, Now, Position, PrincipalId, Role, SessionId, Ticket, Unit,
+};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
@@ -141,6 +143,14 @@ pub enum Command {
         /// before the answer, and so do its commands.
         conversation: Box<dyn Conversation>,
     },
+    /// Ask for what the session has missed: told at once by [`crate::Event::Recovered`], and before anything else that
+    /// it hears. Without [`Turn::recoverable`] before it nothing has been kept.
+    Recover {
+        /// The last message that its peer has; `None`: none, or which is not known.
+        heard: Option<Position>,
+        /// Until where its peer has everything: what [`Turn::mark`] was then.
+        mark: Mark,
+    },
     /// Open a hook for this session, in the place of the one it may have. It closes with the session.
     OpenHook {
         /// Where, and with what words.
@@ -252,8 +262,12 @@ pub enum Effect {
     Resume,
     /// Whether the session lives on when its last link goes.
     Outlive(bool),
-    /// Give the current link, with what was read from it, to another session, which is told the same frame again.
-    /// When there is no such session, this conversation goes with the link and is told `NoSuchSession`.
+    /// What the session hears is kept for so long, in case its peer comes back for it; `None`: no more.
+    Recoverable(Option<Duration>),
+    /// Give the current link, an HTTP request's or a WebSocket, with what was read from it, to another session, which is
+    /// told the same frame again. This session ends; when there is no such other, this conversation goes with the link
+    /// and is told `NoSuchSession`. Where it outlives its links it lives on, and the link comes back to it: it is told
+    /// `NoSuchSession`, and then the same frame again.
     HandOver(SessionId),
     /// End the session, after what was sent before has gone out.
     Close {
@@ -271,6 +285,9 @@ pub struct Turn {
     pub now: Now,
     /// The link that the frame came from, or none when the turn is about something else.
     pub link: Option<LinkId>,
+    /// Where the session's shard stands in what it hands out: what was handed to the session before this turn comes
+    /// before it, and stands before what the turn says on the link it hears on.
+    pub mark: Mark,
     words: Words,
     effects: VecDeque<Effect>,
 }
@@ -441,7 +458,17 @@ impl Turn {
         self.effects.push_back(Effect::Outlive(outlive));
     }
 
-    /// Gives this link to another session.
+    /// Has what the session hears kept for so long, for [`Command::Recover`].
+    pub fn recoverable(&mut self, age: Option<Duration>) {
+        self.effects.push_back(Effect::Recoverable(age));
+    }
+
+    /// Asks for what has been missed after `heard` and `mark`. To be the last thing in a turn.
+    pub fn recover(&mut self, ticket: Ticket, heard: Option<Position>, mark: Mark) {
+        self.command(Some(ticket), Command::Recover { heard, mark });
+    }
+
+    /// Gives this link to another session. To be the last thing in a turn.
     pub fn hand_over(&mut self, session: SessionId) {
         self.effects.push_back(Effect::HandOver(session));
     }

@@ -7,10 +7,12 @@
 pub mod channel;
 pub mod directory;
 pub mod roster;
+pub mod log;
 pub mod outbox;
 pub mod rate;
 
 pub use channel::{ChannelCore, Dead, Departure, Presence};
+pub use log::{Absentee, Log};
 pub use outbox::{Outbox, Pushed, Retain};
 pub use rate::Allowance;
 pub use roster::{Lane, Member, Roster};

@@ -43,12 +43,16 @@ struct Seat {
     memberships: SmallVec<[Membership; 1]>,
     link: u32,
     lane: Lane,
+    /// It may come back for what it has missed.
+    returns: bool,
     address: Option<PrincipalId>,
 }
 
 #[derive(Debug)]
 struct Local<C> {
     members: Vec<Member>,
+    /// How many of them may come back for what they have missed.
+    returning: u32,
     /// `None`: the place is free.
     handle: Option<C>,
 }
@@ -59,11 +63,13 @@ pub struct Roster<C> {
     channels: Vec<Local<C>>,
     free: Vec<u32>,
     seats: Vec<Seat>,
+    /// Sessions that may come back for what they have missed.
+    returning: usize,
 }
 
 impl<C> Default for Roster<C> {
     fn default() -> Self {
-        Self { channels: Vec::new(), free: Vec::new(), seats: Vec::new() }
+        Self { channels: Vec::new(), free: Vec::new(), seats: Vec::new(), returning: 0 }
     }
 }
 
@@ -78,7 +84,7 @@ impl<C> Roster<C> {
             self.channels[slot as usize].handle = Some(handle);
             return slot;
         }
-        self.channels.push(Local { members: Vec::new(), handle: Some(handle) });
+        self.channels.push(Local { members: Vec::new(), returning: 0, handle: Some(handle) });
         index(self.channels.len() - 1)
     }
 
@@ -122,6 +128,38 @@ impl<C> Roster<C> {
         }
     }
 
+    /// Whether the session may come back for what it has missed.
+    #[must_use]
+    pub fn returns(&self, session: u32) -> bool {
+        self.seats.get(session as usize).is_some_and(|seat| seat.returns)
+    }
+
+    /// From now on the session may come back for what it has missed, or may not.
+    pub fn set_returns(&mut self, session: u32, returns: bool) {
+        let seat = &mut self.seats[session as usize];
+        if seat.returns == returns {
+            return;
+        }
+        seat.returns = returns;
+        self.returning = if returns { self.returning + 1 } else { self.returning - 1 };
+        for m in seat.memberships.iter().filter(|m| m.at != NOWHERE) {
+            let returning = &mut self.channels[m.channel as usize].returning;
+            *returning = if returns { *returning + 1 } else { *returning - 1 };
+        }
+    }
+
+    /// How many sessions may come back for what they have missed.
+    #[must_use]
+    pub fn returning(&self) -> usize {
+        self.returning
+    }
+
+    /// Whether a member of the channel may come back for what it has missed.
+    #[must_use]
+    pub fn is_missed_by_some(&self, channel: u32) -> bool {
+        self.channels.get(channel as usize).is_some_and(|c| c.returning > 0)
+    }
+
     /// By which name the session can be addressed from now on, in channels that it joins from now on.
     pub fn set_address(&mut self, session: u32, address: Option<PrincipalId>) {
         self.seats[session as usize].address = address;
@@ -143,6 +181,11 @@ impl<C> Roster<C> {
     /// The channels the session is in, or joining.
     pub fn joined(&self, session: u32) -> impl Iterator<Item = u32> {
         self.seats[session as usize].memberships.iter().filter(|m| !m.leaving).map(|m| m.channel)
+    }
+
+    /// The channels whose messages the session is handed: not yet those that it joins, still those that it leaves.
+    pub fn heard(&self, session: u32) -> impl Iterator<Item = u32> {
+        self.seats[session as usize].memberships.iter().filter(|m| m.at != NOWHERE).map(|m| m.channel)
     }
 
     /// Whether the session is in the channel, or joining it.
@@ -167,7 +210,9 @@ impl<C> Roster<C> {
         let joining = |m: &Membership| m.channel == channel && m.at == NOWHERE;
         let first = seat.memberships.iter().position(|m| joining(m) && m.leaving);
         let Some(back) = first.or_else(|| seat.memberships.iter().position(joining)) else { return false };
-        let members = &mut self.channels[channel as usize].members;
+        let local = &mut self.channels[channel as usize];
+        local.returning += u32::from(seat.returns);
+        let members = &mut local.members;
         seat.memberships[back].at = index(members.len());
         members.push(Member { session, link: seat.link, back: index(back), lane: seat.lane });
         true
@@ -200,12 +245,14 @@ impl<C> Roster<C> {
             }
             self.drop_membership(session, self.seats[session as usize].memberships.len() - 1);
         }
+        self.returning -= usize::from(self.seats[session as usize].returns);
         self.seats[session as usize] = Seat::default();
         left
     }
 
     fn drop_membership(&mut self, session: u32, i: usize) {
-        let memberships = &mut self.seats[session as usize].memberships;
+        let seat = &mut self.seats[session as usize];
+        let (memberships, returns) = (&mut seat.memberships, seat.returns);
         let gone = memberships.swap_remove(i);
         // Another membership may have taken its place: its member must point there.
         if let Some(moved) = memberships.get(i).copied()
@@ -216,7 +263,9 @@ impl<C> Roster<C> {
         if gone.at == NOWHERE {
             return;
         }
-        let members = &mut self.channels[gone.channel as usize].members;
+        let local = &mut self.channels[gone.channel as usize];
+        local.returning -= u32::from(returns);
+        let members = &mut local.members;
         members.swap_remove(gone.at as usize);
         // Likewise for the member that has taken its place in the list.
         if let Some(moved) = members.get(gone.at as usize) {
@@ -287,6 +336,11 @@ mod tests {
                     _ => {}
                 }
                 r.set_hearing(s, s + 100, Lane(1));
+                r.set_returns(s, what == 1);
+                for c in 0..5 {
+                    let some = r.members(c).iter().any(|m| r.returns(m.session));
+                    assert_eq!(r.is_missed_by_some(c), some);
+                }
                 let lists: BTreeSet<(u32, u32)> =
                     (0..5).flat_map(|c| r.members(c).iter().map(move |m| (m.session, c))).collect();
                 assert_eq!(lists, truth);

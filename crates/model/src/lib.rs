@@ -18,7 +18,7 @@ pub use delivery::{Delivery, Form, FormBytes, Framing, Parts, Unit};
 pub use grant::{Grant, Name, Pattern, Principal, PrincipalId, Right, Role};
 pub use id::{LinkId, SessionId, Ticket};
 pub use limits::{Limits, SlowPolicy};
-pub use message::{Draft, Kind, Message, Payload, Position, Publisher, Verbatim};
+pub use message::{Draft, Kind, Mark, Message, Payload, Position, Publisher, Verbatim};
 pub use name::{ChannelName, NameError, VHostName};
 pub use network::Network;
 pub use pass::{Pass, TokenFlaw};

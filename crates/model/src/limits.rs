@@ -68,6 +68,8 @@ pub struct Limits {
     pub window_timeout: Duration,
     /// What the windows of channels that everybody has left may take together; past it the oldest go first.
     pub window_bytes: usize,
+    /// What each shard keeps of what it has handed out, for sessions that may come back for it; past it the oldest goes.
+    pub recovery_bytes: usize,
     /// Messages per second a session may publish, and how many at once; `None`: as many as it can.
     pub publish_rate: Option<(u32, u32)>,
     /// Open connections in all; past it accepting pauses.
@@ -110,6 +112,7 @@ impl Default for Limits {
             read_budget: 256 << 10,
             window_timeout: Duration::from_secs(300),
             window_bytes: 64 << 20,
+            recovery_bytes: 16 << 20,
             publish_rate: None,
             connections: 1 << 20,
             accept_rate: None,

@@ -83,6 +83,10 @@ pub struct Position {
     pub offset: u64,
 }
 
+/// A place in what a shard has handed out: so many things came before. See the hub's log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Mark(pub u64);
+
 /// What a peer asks to have published: a message before the hub has numbered it.
 #[derive(Clone, Debug)]
 pub struct Draft {

@@ -155,8 +155,8 @@ impl Desk {
             Command::Misproved => Err(Refusal::TooFast),
             Command::Check { channel, who } => self.check(caller, ticket, words.text(channel), &who),
             Command::OpenHook { plan } => return self.open_hook(caller, ticket, &plan),
-            // The carrier starts sessions; it does not pass this on.
-            Command::Spawn { .. } => Ok(()),
+            // The carrier starts sessions, and knows what they have heard; it does not pass these on.
+            Command::Spawn { .. } | Command::Recover { .. } => Ok(()),
         };
         if let Err(refusal) = outcome {
             self.refuse(caller.session, ticket, refusal);
@@ -304,7 +304,9 @@ impl Desk {
             return Applied::Done;
         }
         self.commit();
-        let delivery = Arc::new(draw_up(caller, Some(channel), draft, self.began));
+        let mut delivery = draw_up(caller, Some(channel), draft, self.began);
+        delivery.message.position = self.exchange.number_told();
+        let delivery = Arc::new(delivery);
         let asked = ticket.map(|ticket| (caller.session, ticket));
         let shard = session.shard.min(self.exchange.shards().saturating_sub(1));
         self.exchange.push(shard, Entry::Tell { session, vhost: caller.vhost.index, delivery, asked });

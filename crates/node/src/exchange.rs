@@ -150,6 +150,8 @@ pub struct Exchange {
     /// How often an inbox was full and is so no more.
     relieved: AtomicUsize,
     epochs: AtomicU64,
+    /// How many messages have been said to one session each.
+    told: AtomicU64,
     /// In the order in which they were left. BOUND: `window_timeout`, `window_bytes`. LOCK: before a bucket.
     abandoned: Mutex<(VecDeque<Abandoned>, usize)>,
 }
@@ -196,6 +198,7 @@ impl Exchange {
             congested: AtomicUsize::new(0),
             relieved: AtomicUsize::new(0),
             epochs,
+            told: AtomicU64::new(0),
             abandoned: Mutex::default(),
         }
     }
@@ -407,6 +410,11 @@ impl Exchange {
         drop(core);
         (0..self.shards()).for_each(touched);
         audience
+    }
+
+    /// A position that no other message has, for one that is said to one session: no channel lives in epoch 0.
+    pub(crate) fn number_told(&self) -> Position {
+        Position { epoch: 0, offset: self.told.fetch_add(1, Ordering::Relaxed) + 1 }
     }
 
     fn give_receipt(&self, receipt: &Receipt, members: u32) {

@@ -273,6 +273,10 @@ dialect::section! {
         /// What the windows of channels that everybody has left may take together; past it the oldest go.
         #[key(unit = Unit::Bytes)]
         pub window_bytes: Option<usize>,
+        /// What each shard keeps of what it has handed out to sessions that may come back for it (`recovery` of
+        /// Socket.IO); past it the oldest goes, and who comes back for that begins anew.
+        #[key(unit = Unit::Bytes, live = true)]
+        pub recovery_bytes: Option<usize>,
         /// Messages a session may publish in a second; 0: as many as it can.
         #[key(live = true)]
         pub publish_rate: Option<u32>,

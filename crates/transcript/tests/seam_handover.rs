@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::peers::{Http, Lines, Ws, text_frame, upgrade};
+use common::peers::{Http, Lines, Ws, deflated_frame, text_frame, upgrade};
 use common::puppet::{plan, puppet, who};
 use common::stage::Stage;
 use model::CloseReason;
+use transcript::house::Blueprint;
 
 /// A session on shard 1 behind a line, and its id.
 fn target(stage: &mut Stage) -> (Lines, String) {
@@ -252,4 +253,95 @@ fn links_that_moved_are_counted_once() {
     // Loads are back to nothing: newcomers are dealt evenly.
     let _peers: Vec<_> = (0..6).map(|_| puppet(&mut stage, "auth")).collect();
     assert!(stage.house.shards.iter().all(|s| s.sessions() == 2));
+}
+
+/// A WebSocket on shard 0 whose session outlives its links, and its id.
+fn visitor(stage: &mut Stage) -> (Ws, String) {
+    loop {
+        let mut ws = Ws::open(stage.connect(), "/puppet?do=accept;outlive;who");
+        stage.settle();
+        let said = ws.texts().remove(0);
+        let id = said.trim().trim_start_matches("i am ").to_owned();
+        if id.starts_with("0-") {
+            return (ws, id);
+        }
+    }
+}
+
+#[test]
+fn a_websocket_is_handed_over_with_what_was_said_and_read() {
+    for compress in [false, true] {
+        let mut stage = Stage::build(Blueprint { deflate: compress, ..plan(2) });
+        let (mut line, id) = target(&mut stage);
+        let path = "/puppet?do=accept;outlive";
+        let mut ws = match compress {
+            true => Ws::offering(stage.connect(), path, "permessage-deflate; client_max_window_bits"),
+            false => Ws::open(stage.connect(), path),
+        };
+        stage.settle();
+        // The first is told again there; the others have been read with it, the last in part.
+        let mut bytes = [format!("handover {id}"), "say two".into(), "who".into(), "hear".into()]
+            .map(|text| if compress { deflated_frame(&text) } else { text_frame(&text) })
+            .concat();
+        assert_eq!((ws.texts().len(), ws.agreed().is_some()), (0, compress));
+        let rest = bytes.split_off(bytes.len() - 3);
+        ws.peer.write(&bytes);
+        stage.settle();
+        assert_eq!(ws.texts(), ["taken", "two", &format!("i am {id}")]);
+        ws.peer.write(&rest);
+        stage.settle();
+        line.say("publish tea on both shards");
+        stage.settle();
+        assert_eq!(ws.texts(), ["tea@1 on both shards"], "it hears there");
+        ws.say("say well");
+        stage.settle();
+        assert_eq!(ws.texts(), ["well"]);
+    }
+}
+
+#[test]
+fn a_websocket_comes_back_to_a_session_that_lives_when_there_is_no_other() {
+    let mut stage = Stage::build(plan(2));
+    let (line, id) = target(&mut stage);
+    line.peer.vanish();
+    stage.settle();
+    let (mut ws, own) = visitor(&mut stage);
+    for gone in [&*id, "0-77-1", "9-0-0"] {
+        ws.say_all([&format!("handover {gone}"), "who"]);
+        stage.settle();
+        let texts = ws.texts();
+        assert_eq!(texts, [&format!("no session {gone}"), "nowhere", &format!("i am {own}")]);
+    }
+}
+
+#[test]
+fn a_session_that_gives_its_request_away_and_lives_gets_the_next_one_too() {
+    let mut stage = Stage::build(plan(2));
+    let (_line, id) = target(&mut stage);
+    let (ws, own) = visitor(&mut stage);
+    ws.say(&format!("handover {id}"));
+    stage.settle();
+    let mut http = Http::new(stage.connect());
+    http.get(&format!("/puppet?do=handover+{own}&then=handover+{id}"));
+    stage.settle();
+    assert_eq!(
+        http.statuses(),
+        [200u16; 0],
+        "its request is at the other's, which has said so to its own links"
+    );
+    assert_eq!(stage.sessions(), 2, "and it lives");
+}
+
+#[test]
+fn a_websocket_that_is_closed_properly_is_lost_to_a_session_that_lives_on() {
+    let mut stage = Stage::build(plan(1));
+    let mut line = puppet(&mut stage, "auth;outlive");
+    let id = who(&mut stage, &mut line);
+    let mut ws = Ws::open(stage.connect(), &format!("/puppet?do=handover+{id}&then=accept"));
+    stage.settle();
+    ws.close();
+    stage.settle();
+    assert_eq!(ws.closed_with(), Some(1000), "it is told what it said");
+    assert_eq!(line.heard(), ["link lost"]);
+    assert_eq!(stage.sessions(), 1);
 }

@@ -24,11 +24,11 @@ fn one_session_hears_and_whoever_asks_is_told_whether_it_did() {
             (id(&mut stage, &mut ann), id(&mut stage, &mut bob), id(&mut stage, &mut deaf));
         bob.say(&format!("whisper {of_ann} you psst"));
         stage.settle();
-        assert_eq!(ann.heard(), ["you@0 psst"], "it is in no channel, and has no position");
+        assert_eq!(ann.heard(), ["you@1 psst"], "it is in no channel, and its position is its own");
         assert_eq!(bob.heard(), ["published 1"]);
         ann.say(&format!("whisper {of_bob} you and you"));
         stage.settle();
-        assert_eq!(bob.heard(), ["event you@0 and you"]);
+        assert_eq!(bob.heard(), ["event you@2 and you"]);
         assert_eq!(ann.heard(), ["published 1"]);
         bob.say(&format!("whisper {of_deaf} you hello?"));
         stage.settle();

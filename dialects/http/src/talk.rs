@@ -306,6 +306,7 @@ impl Conversation for Talk {
             // Never asked for.
             Event::Left { .. }
             | Event::Spawned { .. }
+            | Event::Recovered { .. }
             | Event::Enrolled { .. }
             | Event::Retired { .. }
             | Event::Checked { .. }

@@ -112,6 +112,7 @@ impl Conversation for Talk {
             | Event::Published { .. }
             | Event::Channels { .. }
             | Event::Spawned { .. }
+            | Event::Recovered { .. }
             | Event::Enrolled { .. }
             | Event::Retired { .. }
             | Event::Checked { .. }

@@ -33,7 +33,12 @@ impl SocketIo {
     /// The dialect as these settings want it. `key`: drawn for this run of the server, known to nobody.
     #[must_use]
     pub fn new(settings: Settings, key: [u8; 32]) -> Self {
-        let terms = Arc::new(Terms { path: "/socket.io", pace: settings.pace(), key: Key::new(key) });
+        let terms = Arc::new(Terms {
+            path: "/socket.io",
+            pace: settings.pace(),
+            key: Key::new(key),
+            recovery: settings.recovery(),
+        });
         let (bounds, meaning, manners) = (settings.bounds(), settings.profile, settings.manners());
         Self { terms, bounds, meaning, manners, answer_all: settings.answer_all }
     }
@@ -50,11 +55,15 @@ impl Dialect for SocketIo {
 
     fn converse(&self, opening: &Opening) -> Box<dyn Conversation> {
         let (terms, key) = (Arc::clone(&self.terms), self.terms.key.clone());
+        let returns = terms.recovery.is_some().then(|| key.clone());
         match self.meaning {
-            Meaning::Broker => Box::new(Peer::new(terms, opening, Sio::new(&self.bounds, Broker::new(key)))),
+            Meaning::Broker => {
+                let layer = Sio::new(&self.bounds, Broker::new(key)).with_returns(returns);
+                Box::new(Peer::new(terms, opening, layer))
+            }
             Meaning::Messaging => {
-                let app = Messaging::new(key, self.manners);
-                Box::new(Peer::new(terms, opening, Sio::new(&self.bounds, app)))
+                let layer = Sio::new(&self.bounds, Messaging::new(key, self.manners)).with_returns(returns);
+                Box::new(Peer::new(terms, opening, layer))
             }
         }
     }

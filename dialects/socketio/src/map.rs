@@ -2,6 +2,7 @@
 
 use crate::talk::engine::Over;
 use crate::talk::peer::Line;
+use crate::talk::recovery;
 use crate::wire::arguments;
 use crate::wire::binary::{self, Packed};
 use crate::wire::engine::{self, MESSAGE, Revision};
@@ -23,26 +24,32 @@ pub enum Profile {
 }
 
 macro_rules! form {
-    ($name:literal, $profile:ident, $revision:ident, $as_text:literal) => {
+    ($name:literal, $profile:ident, $revision:ident, $as_text:literal, $offsets:literal) => {
         Form {
             name: $name,
-            encode: &|m, out| encode(m, Profile::$profile, Revision::$revision, $as_text, out),
+            encode: &|m, out| {
+                let way = Way { revision: Revision::$revision, as_text: $as_text, offsets: $offsets };
+                encode(m, Profile::$profile, way, out);
+            },
             verbatim: None,
         }
     };
 }
 
-/// How WebSockets hear, by profile; of each those of revision 4, of 3, and of 3 that cannot read bytes.
-static FORMS: [[Form; 3]; 2] = [
+/// How WebSockets hear, by profile; of each those of revision 4, those of them that may come back, those of 3, and of 3
+/// that cannot read bytes.
+static FORMS: [[Form; 4]; 2] = [
     [
-        form!("socketio broker 4", Broker, Four, false),
-        form!("socketio broker 3", Broker, Three, false),
-        form!("socketio broker 3, text", Broker, Three, true),
+        form!("socketio broker 4", Broker, Four, false, false),
+        form!("socketio broker 4, recoverable", Broker, Four, false, true),
+        form!("socketio broker 3", Broker, Three, false, false),
+        form!("socketio broker 3, text", Broker, Three, true, false),
     ],
     [
-        form!("socketio messaging 4", Messaging, Four, false),
-        form!("socketio messaging 3", Messaging, Three, false),
-        form!("socketio messaging 3, text", Messaging, Three, true),
+        form!("socketio messaging 4", Messaging, Four, false, false),
+        form!("socketio messaging 4, recoverable", Messaging, Four, false, true),
+        form!("socketio messaging 3", Messaging, Three, false, false),
+        form!("socketio messaging 3, text", Messaging, Three, true, false),
     ],
 ];
 
@@ -50,11 +57,12 @@ static FORMS: [[Form; 3]; 2] = [
 pub fn listen(profile: Profile, line: &Line<'_>, turn: &mut Turn) {
     let Some(link) = line.websocket() else { return turn.hear_events() };
     let [broker, messaging] = &FORMS;
-    let [four, three, text] = match profile {
+    let [four, recoverable, three, text] = match profile {
         Profile::Broker => broker,
         Profile::Messaging => messaging,
     };
     let form = match (line.revision(), line.as_text()) {
+        (Revision::Four, _) if line.offsets => recoverable,
         (Revision::Four, _) => four,
         (Revision::Three, false) => three,
         (Revision::Three, true) => text,
@@ -74,7 +82,8 @@ pub fn deliver(
 ) -> Result<(), Over> {
     let mut parts = Parts::default();
     // In a payload bytes are what they are in revision 4: without a byte that says so.
-    encode(message, profile, Revision::Four, false, &mut parts);
+    let way = Way { revision: Revision::Four, as_text: false, offsets: line.offsets };
+    encode(message, profile, way, &mut parts);
     parts.iter().try_for_each(|(unit, bytes)| line.say(unit, bytes, turn))
 }
 
@@ -99,15 +108,27 @@ pub fn draft(event: &str, payload: &str, attachments: &[Bytes]) -> Option<Draft>
     Some(Draft { verbatim, ..Draft::new(payload) })
 }
 
-/// A message as the packets of an event. SPEC [OUT-1] to [OUT-4].
-pub fn encode(message: &Message, profile: Profile, revision: Revision, as_text: bool, parts: &mut Parts) {
+/// How a client is told messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// Which revision it speaks.
+    pub revision: Revision,
+    /// It cannot read bytes.
+    pub as_text: bool,
+    /// The last argument of an event says where it stands, so that a client can come back for what follows.
+    pub offsets: bool,
+}
+
+/// A message as the packets of an event. SPEC [OUT-1] to [OUT-4], [REC-2].
+pub fn encode(message: &Message, profile: Profile, way: Way, parts: &mut Parts) {
     let own = message.verbatim.as_ref().filter(|v| v.dialect == NAME);
     if let Some(Packed { arguments, attachments }) = own.and_then(|v| binary::unpack(&v.bytes, &CARRIED)) {
         parts.add(Unit::Text, |out| {
             begin(attachments.len(), out);
             out.extend_from_slice(arguments.as_bytes());
+            add_offset(message, way, out);
         });
-        attachments.iter().for_each(|bytes| attach(bytes, revision, as_text, parts));
+        attachments.iter().for_each(|bytes| attach(bytes, way, parts));
         return;
     }
     let bytes = (message.payload.kind == Kind::Bytes).then_some(&message.payload.bytes);
@@ -133,9 +154,19 @@ pub fn encode(message: &Message, profile: Profile, revision: Revision, as_text: 
                 arguments::write_event("data", [&*String::from_utf8_lossy(&room), &*payload], out);
             }
         }
+        add_offset(message, way, out);
     });
     if let Some(bytes) = bytes {
-        attach(bytes, revision, as_text, parts);
+        attach(bytes, way, parts);
+    }
+}
+
+/// Adds an argument to the array that was just written: where the message stands.
+fn add_offset(message: &Message, way: Way, out: &mut Vec<u8>) {
+    if way.offsets && out.pop_if(|last| *last == b']').is_some() {
+        out.extend_from_slice(b",\"");
+        recovery::write_offset(message.position, out);
+        out.extend_from_slice(b"\"]");
     }
 }
 
@@ -144,7 +175,8 @@ fn begin(attachments: usize, out: &mut Vec<u8>) {
     Head::event("/", None, attachments).write(out);
 }
 
-fn attach(bytes: &[u8], revision: Revision, as_text: bool, parts: &mut Parts) {
+fn attach(bytes: &[u8], way: Way, parts: &mut Parts) {
+    let Way { revision, as_text, .. } = way;
     let unit = if engine::is_digits(revision, as_text) { Unit::Text } else { Unit::Binary };
     parts.add(unit, |out| engine::binary(revision, as_text, bytes, out));
 }

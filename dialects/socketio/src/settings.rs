@@ -2,6 +2,7 @@
 
 use crate::talk::engine::Pace;
 use crate::talk::messaging::Manners;
+use crate::talk::recovery::Recovery;
 use crate::talk::socket::Bounds;
 use crate::wire::packet::Limits;
 use dialect::settings::Unit;
@@ -50,6 +51,15 @@ dialect::section! {
         /// What may wait for a client's next poll; who asks too rarely is disconnected.
         #[key(unit = Unit::Bytes)]
         pub poll_bytes: usize,
+        /// Whether a client that was cut off is told what it has missed when it is back: for this, each event has one more
+        /// argument, where it stands. Not for clients of Socket.IO 1 and 2.
+        #[key(default = "`true` in the profile `messaging`, else `false`", example = "true")]
+        pub recovery: Option<bool>,
+        /// How long a client may be away.
+        #[key(unit = Unit::Milliseconds)]
+        pub recovery_timeout: u64,
+        /// How many clients may be away; others begin anew. See `limits.recovery_bytes`, too.
+        pub recovery_sessions: usize,
         /// Whether clients of Socket.IO 1 and 2 are served.
         pub allow_eio3: bool,
         /// How many attachments a packet may have.
@@ -72,6 +82,9 @@ impl Default for Settings {
             connect_timeout: 45_000,
             max_payload: 1_000_000,
             poll_bytes: 4 << 20,
+            recovery: None,
+            recovery_timeout: 120_000,
+            recovery_sessions: 10_000,
             allow_eio3: true,
             attachments: 10,
             namespaces: 16,
@@ -91,6 +104,14 @@ impl Settings {
             waiting_bytes: self.poll_bytes,
             allow_three: self.allow_eio3,
         }
+    }
+
+    /// How sessions wait for their clients to come back; `None`: they do not.
+    #[must_use]
+    pub fn recovery(&self) -> Option<Recovery> {
+        let is_on = self.recovery.unwrap_or(self.profile == Meaning::Messaging);
+        let patience = Duration::from_millis(self.recovery_timeout);
+        is_on.then(|| Recovery::new(patience, self.recovery_sessions))
     }
 
     /// How the profile `messaging` treats its clients.

@@ -1,6 +1,7 @@
 //! Conversations: an Engine.IO session, the sockets in it, and what events mean there, one above the other.
 
 pub mod sid;
+pub mod recovery;
 pub mod engine;
 pub mod peer;
 pub mod socket;

@@ -34,9 +34,9 @@ impl App for Measured {
             return sockets.refuse("not authorized", data, Style::Object, line, turn);
         }
         match namespace {
-            "/" => sockets.connect("<id>", None, line, turn),
+            "/" => sockets.connect("<id>", line, turn),
             "/admin" => {
-                sockets.connect("<id>", None, line, turn)?;
+                sockets.connect("<id>", line, turn)?;
                 sockets.emit(Head::event(namespace, None, 0), r#"["hi",false]"#, &[], line, turn)
             }
             _ => sockets.refuse_unknown(line, turn),

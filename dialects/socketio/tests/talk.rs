@@ -216,7 +216,7 @@ impl App for Open {
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        sockets.connect("<id>", None, line, turn)
+        sockets.connect("<id>", line, turn)
     }
 
     fn hears(&mut self, _: &Said<'_>, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {

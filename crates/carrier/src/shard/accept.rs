@@ -1,12 +1,12 @@
 //! How connections and handed-over links come in, and become links.
 
 use super::{Shard, Speak};
-use crate::door::{HandedOver, OwnedRequest, Parcel};
+use crate::door::{HandedOver, Origin, OwnedFrame, OwnedRequest, Parcel};
 use crate::http1;
 use crate::link::{Hot, Link, Speech};
 use crate::net::{Net, Port};
 use dialect::{Event, Frame, Header, Opening, Request, Road};
-use model::{CloseReason, LinkId};
+use model::{CloseReason, LinkId, SessionId};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -121,7 +121,7 @@ impl<N: Net> Shard<N> {
         for parcel in self.doors.take(self.desk.shard) {
             match parcel {
                 Parcel::Fresh { stream, peer, port } => self.admit(stream, peer, port),
-                Parcel::HandedOver(link) => self.welcome(*link),
+                Parcel::HandedOver(link) => self.welcome(link),
             }
         }
     }
@@ -178,45 +178,91 @@ impl<N: Net> Shard<N> {
         Some(slot)
     }
 
-    /// Takes in a link whose request is for a session of this shard.
-    fn welcome(&mut self, over: HandedOver<N::Stream>) {
-        let HandedOver { stream, peer, extras, port, asking, request, owed, .. } = over;
-        let (to, conversation, dialect) = (over.to, over.conversation, over.dialect);
-        let speech = Speech::Http(http1::Decoder::default());
+    /// Takes in a link that is for a session of this shard.
+    fn welcome(&mut self, mut over: Box<HandedOver<N::Stream>>) {
+        let is_there = self.session(over.to).is_some();
+        if let Origin::Lives(from) = over.origin
+            && !is_there
+        {
+            (over.origin, over.to) = (Origin::Back(over.to), from);
+            return self.pass_on(over);
+        }
+        let HandedOver { stream, peer, extras, port, asking, speech, frame, owed, to, origin } = *over;
+        let wait = match asking {
+            Some(_) => self.limits.request_timeout,
+            None => self.limits.ping_interval,
+        };
         let Some(slot) = self.add_link(Some(stream), peer, port, speech) else { return };
-        self.set_deadline(slot, self.now.time + self.limits.request_timeout);
+        self.set_deadline(slot, self.now.time + wait);
         let link = &mut self.links[slot as usize];
         // What the stream itself has read and not given yet is reported by nobody.
         (link.extras, link.readable) = (extras, true);
         // What was to be announced has been, where it comes from.
         link.fresh = false;
-        link.asking = Some(Box::new(asking));
-        link.pause.asking = true;
+        link.pause.asking = asking.is_some();
+        link.asking = asking;
         let id = LinkId { slot, generation: link.generation };
         self.out.owe_new(slot, |out| out.extend_from_slice(&owed));
         self.telling = Some(slot);
-        let there = self.sessions.get_mut(to.slot as usize);
-        let there = there.filter(|s| s.id(self.desk.shard, to.slot) == to);
-        if let Some(session) = there {
-            session.add_link(slot);
-            link.session = to.slot;
-            link.pause.holding = session.holds();
-            if session.principal.as_ref().is_some_and(|p| !p.is_stranger()) {
-                link.set_stranger(None);
+        match origin {
+            Origin::Ended(conversation, dialect) if !is_there => {
+                let vhost = Arc::clone(&self.wiring.ports[usize::from(port)].vhost);
+                let Some(new) = self.seat(&vhost, dialect, Some(slot)) else { return };
+                self.sessions[new as usize].conversation = Some(conversation);
+                self.converse(new, Some(id), |c, turn| c.on_event(Event::NoSuchSession(to), turn));
             }
-            // It is not needed any more. Somebody else's code may run there.
-            self.guard(move || drop(conversation));
-            request.lend(|r| self.converse(to.slot, Some(id), |c, turn| c.on_frame(Frame::Request(r), turn)));
-        } else {
-            let vhost = Arc::clone(&self.wiring.ports[usize::from(port)].vhost);
-            let Some(new) = self.seat(&vhost, dialect, Some(slot)) else { return };
-            self.sessions[new as usize].conversation = Some(conversation);
-            self.converse(new, Some(id), |c, turn| c.on_event(Event::NoSuchSession(to), turn));
+            Origin::Back(_) | Origin::Lives(_) if !is_there => self.lose_link(slot, CloseReason::Gone),
+            Origin::Ended(conversation, _) => {
+                // It is not needed any more. Somebody else's code may run there.
+                self.guard(move || drop(conversation));
+                self.entrust(slot, to);
+                self.tell_again(to, id, &frame);
+            }
+            Origin::Lives(_) => {
+                self.entrust(slot, to);
+                self.tell_again(to, id, &frame);
+            }
+            Origin::Back(missing) => {
+                self.entrust(slot, to);
+                self.converse(to.slot, Some(id), |c, t| c.on_event(Event::NoSuchSession(missing), t));
+                self.tell_again(to, id, &frame);
+            }
         }
         self.telling = None;
         if let Some(mut over) = self.leaving.take() {
-            over.request = request;
-            self.hand_over(slot, over, b"");
+            over.frame = frame;
+            return self.hand_over(slot, over, b"");
+        }
+        self.read_later(slot);
+    }
+
+    /// The link is this session's from now on.
+    fn entrust(&mut self, slot: u32, to: SessionId) {
+        let (Some(link), Some(session)) =
+            (self.links.get_mut(slot as usize), self.sessions.get_mut(to.slot as usize))
+        else {
+            return;
+        };
+        session.add_link(slot);
+        link.session = to.slot;
+        link.pause.holding = session.holds();
+        if session.principal.as_ref().is_some_and(|p| !p.is_stranger()) {
+            link.set_stranger(None);
+        }
+    }
+
+    /// Tells a session what was told elsewhere, if it is still the same.
+    fn tell_again(&mut self, to: SessionId, link: LinkId, frame: &OwnedFrame) {
+        if self.session(to).is_none() {
+            return;
+        }
+        let mut tell =
+            |frame: Frame<'_>| self.converse(to.slot, Some(link), |c, turn| c.on_frame(frame, turn));
+        match frame {
+            OwnedFrame::None => {}
+            OwnedFrame::Request(request) => request.lend(|r| tell(Frame::Request(r))),
+            OwnedFrame::Text(text) => tell(Frame::Text(text)),
+            OwnedFrame::Binary(bytes) => tell(Frame::Binary(bytes)),
         }
     }
 

@@ -220,7 +220,7 @@ impl<N: Net> Shard<N> {
     }
 
     /// A session hears on this link no more.
-    fn unhear(&mut self, session: u32, slot: u32) {
+    pub(super) fn unhear(&mut self, session: u32, slot: u32) {
         let Some(s) = self.sessions.get_mut(session as usize) else { return };
         if s.hearing_on == slot && s.hearing.is_some() {
             // What comes until the conversation has said how it goes on is told to it.
@@ -262,6 +262,7 @@ impl<N: Net> Shard<N> {
         self.desk.counters.closed[reason.index()] += 1;
         *self.desk.counters.sessions_of(session.dialect) -= 1;
         self.desk.detach(id, self.now);
+        self.forget_old();
         for link in session.links() {
             self.say_goodbye(link, reason, code);
         }
@@ -323,6 +324,15 @@ impl<N: Net> Shard<N> {
         }
         self.unhear(session, slot);
         self.say_goodbye(slot, CloseReason::Done, code);
+    }
+
+    /// The peer ends one link of a session, which goes on without it.
+    pub(super) fn part_from(&mut self, session: u32, slot: u32, code: u16) {
+        let Some(link) = self.links.get(slot as usize) else { return };
+        let lost = LinkId { slot, generation: link.generation };
+        self.keep_account(session, slot);
+        self.drop_one(session, slot, Some(code));
+        self.converse(session, None, |c, turn| c.on_event(Event::LinkLost(lost), turn));
     }
 
     /// Lets what is owed go out, then ends the link.

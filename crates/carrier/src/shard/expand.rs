@@ -212,6 +212,7 @@ impl<N: Net> Shard<N> {
         let n = run.iter().take_while(fits).count().max(1).min(run.len());
         let n = self.callable(slot, n);
         let run = run.get(..n).unwrap_or_default();
+        self.note_run(slot, run);
         if run.iter().all(|d| d.is_plain()) {
             self.hand_out(slot, run, |_| true);
         } else {
@@ -348,6 +349,7 @@ impl<N: Net> Shard<N> {
         let there = self.session(id).is_some_and(|s| s.vhost.index == vhost && s.hearing.is_some());
         if there {
             self.handed += CALLED;
+            self.note_told(id.slot, delivery);
             self.hand_to(id.slot, delivery, SlowPolicy::Disconnect, 0);
         }
         there
@@ -356,6 +358,7 @@ impl<N: Net> Shard<N> {
     fn expand_broadcast(&mut self, vhost: u16, delivery: &Arc<Delivery>) {
         self.handed += self.sessions.len();
         self.expanded.extend(delivery.began);
+        self.note_broadcast(vhost, delivery);
         let mut stretches: Vec<Option<Stretch>> = vec![None; self.lanes.len()];
         let mut apart = Vec::new();
         for (slot, s) in &self.sessions {
@@ -411,6 +414,7 @@ impl<N: Net> Shard<N> {
                 if !self.desk.roster.finish_join(id.slot, slot) {
                     return;
                 }
+                self.note_membership(id.slot, slot, true);
                 let event = Event::Joined { ticket, channel: &name, position, recovered };
                 self.converse(id.slot, None, |c, turn| c.on_event(event, turn));
                 for delivery in &replay {
@@ -428,6 +432,7 @@ impl<N: Net> Shard<N> {
             Fence::Left { slot, channel } => {
                 if let Some(slot) = slot {
                     self.desk.roster.finish_leave(id.slot, slot);
+                    self.note_membership(id.slot, slot, false);
                 }
                 let event = Event::Left { ticket, channel: &channel };
                 self.converse(id.slot, None, |c, turn| c.on_event(event, turn));

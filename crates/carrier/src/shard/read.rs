@@ -2,6 +2,7 @@
 
 use super::Shard;
 use super::inflate::Share;
+use crate::door::OwnedFrame;
 use crate::http1::{self, Progress, Refused};
 use crate::link::{Awaited, Link, NONE, Speech};
 use crate::net::{Net, Stream};
@@ -35,7 +36,10 @@ impl<N: Net> Shard<N> {
         self.share = Share::default();
         if link.long_message().is_some() {
             self.inflate_long(slot);
-            self.read_later(slot);
+            match self.leaving.take() {
+                Some(over) => self.hand_over(slot, over, b""),
+                None => self.read_later(slot),
+            }
             return self.desk.commit();
         }
         if link.has_unread() {
@@ -289,7 +293,10 @@ impl<N: Net> Shard<N> {
                 }
             }
             let goes_on = |l: &Link| matches!(l.speech, Speech::WebSocket(_)) && !l.is_paused();
-            if self.is_spent() || !self.links.get(slot as usize).is_some_and(goes_on) {
+            if self.is_spent()
+                || self.leaving.is_some()
+                || !self.links.get(slot as usize).is_some_and(goes_on)
+            {
                 break;
             }
         }
@@ -305,6 +312,10 @@ impl<N: Net> Shard<N> {
                 self.set_deadline(slot, self.now.time + limits.body_timeout);
             }
         }
+        if let Some(over) = self.leaving.take() {
+            self.hand_over(slot, over, data.get(at..).unwrap_or_default());
+            return data.len();
+        }
         at
     }
 
@@ -317,9 +328,15 @@ impl<N: Net> Shard<N> {
         }
         let Some(link) = self.links.get_mut(slot as usize) else { return };
         match item {
-            Item::Text(text) => self.converse(session, id, |c, turn| c.on_frame(Frame::Text(text), turn)),
+            Item::Text(text) => {
+                self.telling = Some(slot);
+                self.converse(session, id, |c, turn| c.on_frame(Frame::Text(text), turn));
+                self.heard(|| OwnedFrame::Text(text.into()));
+            }
             Item::Binary(bytes) => {
+                self.telling = Some(slot);
                 self.converse(session, id, |c, turn| c.on_frame(Frame::Binary(bytes), turn));
+                self.heard(|| OwnedFrame::Binary((&*bytes).into()));
             }
             Item::Deflated(_, payload) => self.hear_deflated(slot, session, item, payload.len()),
             Item::Ping(_) if !link.extras().pings.take(self.limits.ping_rate, self.now.time) => {
@@ -332,8 +349,19 @@ impl<N: Net> Shard<N> {
             // RFC 6455 §5.5.1: a close is answered with the code it came with, or with none.
             Item::Close(said) => {
                 let code = said.map_or(super::end::NO_CODE, |(code, _)| code);
-                self.end_session(session, CloseReason::Done, Some(code));
+                match self.sessions.get(session as usize) {
+                    Some(s) if s.outlives => self.part_from(session, slot, code),
+                    _ => self.end_session(session, CloseReason::Done, Some(code)),
+                }
             }
+        }
+    }
+
+    /// A message has been heard. Its conversation may have found that the link belongs to another session.
+    fn heard(&mut self, frame: impl FnOnce() -> OwnedFrame) {
+        self.telling = None;
+        if let Some(over) = self.leaving.as_mut() {
+            over.frame = frame();
         }
     }
 

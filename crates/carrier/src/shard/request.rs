@@ -1,11 +1,11 @@
 //! HTTP requests: who may ask, whose they are, and how their responses stand on the wire.
 
 use super::Shard;
-use crate::door::{HandedOver, OwnedRequest, Parcel};
+use crate::door::{HandedOver, Origin, OwnedFrame, OwnedRequest, Parcel};
 use crate::gate::Gate;
 use crate::http1::response::{self, Length};
 use crate::http1::{Manner, Refused};
-use crate::link::{Asking, Pause, Speech};
+use crate::link::{Asking, NONE, Pause, Speech};
 use crate::net::Net;
 use crate::websocket::{self, Role};
 use dialect::{Frame, Request, Response, Road, Span, Words};
@@ -59,7 +59,7 @@ impl<N: Net> Shard<N> {
         self.telling = None;
         // The conversation may have found that the link belongs to another session.
         if let Some(over) = self.leaving.as_mut() {
-            over.request = OwnedRequest::copy(request);
+            over.frame = OwnedFrame::Request(OwnedRequest::copy(request));
         }
     }
 
@@ -168,7 +168,7 @@ impl<N: Net> Shard<N> {
         let Some(asking) = self.take_asking(slot) else { return };
         let Some(key) = asking.accept_key.as_deref() else {
             tracing::error!("a dialect accepted a WebSocket where none was asked for");
-            let session = self.links.get(slot as usize).map_or(crate::link::NONE, |l| l.session);
+            let session = self.links.get(slot as usize).map_or(NONE, |l| l.session);
             return self.end_session(session, CloseReason::InternalFault, None);
         };
         self.out.owe_new(slot, |out| {
@@ -198,28 +198,41 @@ impl<N: Net> Shard<N> {
         self.read_later(slot);
     }
 
-    /// A conversation finds that its request is for another session: prepares the link's move. What was read from
+    /// A conversation finds that what it was told is for another session: prepares the link's move. What was read from
     /// it is added by those who know it.
-    pub(super) fn prepare_hand_over(&mut self, session: u32, slot: u32, to: SessionId) {
+    pub(super) fn prepare_hand_over(&mut self, id: SessionId, slot: u32, to: SessionId) {
         if self.telling != Some(slot) {
-            // The request is not there any more to be told again.
+            // It is not there any more to be told again.
             tracing::error!("a dialect handed over a link when its request had been dealt with");
+            if self.links.get(slot as usize).is_some_and(|l| l.asking.is_none()) {
+                return self.drop_one(id.slot, slot, None);
+            }
             return self
                 .answer_problem(slot, Refused { status: 503, detail: "the request must be made again" });
         }
-        let Some(asking) = self.take_asking(slot) else { return };
-        let Some(s) = self.sessions.get_mut(session as usize) else { return };
-        let Some(conversation) = s.conversation.take() else { return };
-        let (dialect, link) = (s.dialect, &mut self.links[slot as usize]);
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
+        if !matches!(link.speech, Speech::Http(_) | Speech::WebSocket(_)) {
+            tracing::error!("a dialect handed over a link that cannot be");
+            return;
+        }
+        let Some(s) = self.sessions.get_mut(id.slot as usize) else { return };
+        let origin = if s.outlives {
+            Origin::Lives(id)
+        } else {
+            let Some(conversation) = s.conversation.take() else { return };
+            Origin::Ended(conversation, s.dialect)
+        };
         let Some(stream) = self.out.hot[slot as usize].stream.take() else { return };
-        let request = OwnedRequest::default();
-        let (peer, extras, port) = (link.peer, link.extras.take(), link.port);
-        link.session = crate::link::NONE;
+        let (peer, extras, port, asking) = (link.peer, link.extras.take(), link.port, link.asking.take());
+        link.session = NONE;
         s.drop_link(slot);
-        self.end_session(session, CloseReason::Done, None);
-        let owed = Vec::new();
-        let over =
-            HandedOver { stream, peer, extras, port, asking, request, owed, to, conversation, dialect };
+        if s.outlives {
+            self.unhear(id.slot, slot);
+        } else {
+            self.end_session(id.slot, CloseReason::Done, None);
+        }
+        let (speech, frame, owed) = (Speech::Closing, OwnedFrame::None, Vec::new());
+        let over = HandedOver { stream, peer, extras, port, asking, speech, frame, owed, to, origin };
         self.leaving = Some(Box::new(over));
     }
 
@@ -229,10 +242,18 @@ impl<N: Net> Shard<N> {
             over.extras.get_or_insert_default().unread.extend_from_slice(unread);
         }
         over.owed = self.out.owed(slot);
+        if let Some(link) = self.links.get_mut(slot as usize) {
+            over.speech = std::mem::replace(&mut link.speech, Speech::Closing);
+        }
         self.net.remove(&mut over.stream);
-        let to = over.to.shard.min(self.exchange.shards() - 1);
         // The connection stays open: only the place here is given up.
         self.forget_link(slot);
+        self.pass_on(over);
+    }
+
+    /// Sends a link that has no place here to the shard of its session.
+    pub(super) fn pass_on(&self, over: Box<HandedOver<N::Stream>>) {
+        let to = over.to.shard.min(self.exchange.shards() - 1);
         self.doors.departed(self.desk.shard);
         self.doors.arrived(to);
         self.doors.put(to, Parcel::HandedOver(over));
@@ -256,7 +277,7 @@ impl<N: Net> Shard<N> {
     /// The response is on its way: the link is its session's no more; the next request can be read, or it ends.
     fn after_response(&mut self, slot: u32, close: bool) {
         let Some(link) = self.links.get_mut(slot as usize) else { return };
-        let session = std::mem::replace(&mut link.session, crate::link::NONE);
+        let session = std::mem::replace(&mut link.session, NONE);
         self.keep_account(session, slot);
         if let Some(session) = self.sessions.get_mut(session as usize) {
             session.drop_link(slot);

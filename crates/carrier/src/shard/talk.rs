@@ -56,6 +56,7 @@ impl<N: Net> Shard<N> {
         let Some(mut conversation) = session.conversation.take() else { return };
         let mut turn = self.turns.pop().unwrap_or_default();
         turn.reset(self.now, link);
+        turn.mark = self.log.end();
         let wake = self.guard(|| {
             call(&mut *conversation, &mut turn);
             conversation.wake_at()
@@ -150,9 +151,10 @@ impl<N: Net> Shard<N> {
                     }
                 }
                 Effect::Outlive(outlives) => session.outlives = outlives,
+                Effect::Recoverable(age) => self.set_recoverable(id, age),
                 Effect::HandOver(to) => {
                     if let Some(link) = turn.link.and_then(|l| self.link_slot(Some(l), NONE)) {
-                        self.prepare_hand_over(id.slot, link, to);
+                        self.prepare_hand_over(id, link, to);
                         responded = true;
                     }
                 }
@@ -202,6 +204,7 @@ impl<N: Net> Shard<N> {
             | Effect::Resume
             | Effect::Post { .. }
             | Effect::Outlive(_)
+            | Effect::Recoverable(_)
             | Effect::HandOver(_)
             | Effect::Close { .. } => {}
         }
@@ -227,6 +230,10 @@ impl<N: Net> Shard<N> {
     ) -> Option<Command> {
         if let Command::Spawn { conversation } = command {
             return self.spawn(id, ticket, conversation);
+        }
+        if let Command::Recover { heard, mark } = command {
+            self.recover(id, ticket.unwrap_or(node::desk::NO_TICKET), heard, mark);
+            return None;
         }
         let session = self.sessions.get_mut(id.slot as usize)?;
         let mut caller = Caller {

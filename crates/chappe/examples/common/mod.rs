@@ -20,7 +20,7 @@ pub(crate) fn terms(path: &'static str) -> Arc<Terms> {
         waiting_bytes: 4 << 20,
         allow_three: true,
     };
-    Arc::new(Terms { path, pace, key: Key::new([0; 32]) })
+    Arc::new(Terms { path, pace, key: Key::new([0; 32]), recovery: None })
 }
 
 /// Serves this dialect, and nothing else, at a port of 127.0.0.1, until it is killed.

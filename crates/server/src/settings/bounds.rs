@@ -41,6 +41,7 @@ pub(super) fn limits(written: &config::Limits, posture: Posture, problems: &mut 
         drain_timeout: seconds(written.drain_timeout, d.drain_timeout),
         window_timeout: seconds(written.window_timeout, d.window_timeout),
         window_bytes: written.window_bytes.unwrap_or(d.window_bytes),
+        recovery_bytes: written.recovery_bytes.unwrap_or(d.recovery_bytes),
         ..d
     };
     zeros(&limits, problems);

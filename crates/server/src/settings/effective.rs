@@ -139,6 +139,7 @@ fn limits(limits: &model::Limits) -> Limits {
         sessions_per_enrolment: Some(limits.sessions_per_enrolment),
         window_timeout: seconds(limits.window_timeout),
         window_bytes: Some(limits.window_bytes),
+        recovery_bytes: Some(limits.recovery_bytes),
         publish_rate: Some(limits.publish_rate.map_or(0, |(rate, _)| rate)),
         publish_burst: limits.publish_rate.map(|(_, burst)| burst),
         connections: Some(limits.connections),

@@ -6,8 +6,8 @@
 use super::stage::Stage;
 use dialect::{Conversation, Dialect, Event, Frame, HookPlan, Opening, Request, Response, Turn};
 use model::{
-    CloseReason, Draft, Form, Grant, Message, Parts, Payload, Principal, PrincipalId, Refusal, SessionId,
-    Ticket, Time, Unit, VHostName,
+    CloseReason, Draft, Form, Grant, Mark, Message, Parts, Payload, Position, Principal, PrincipalId,
+    Refusal, SessionId, Ticket, Time, Unit, VHostName,
 };
 use node::{Authority, Reply, Verdict};
 use std::collections::HashMap;
@@ -114,6 +114,10 @@ struct Puppet {
     /// Where what is heard is published again.
     relay: Option<String>,
     last_words: Option<String>,
+    /// Until where it has everything.
+    mark: Mark,
+    /// The session that does not exist.
+    missing: Option<String>,
     tickets: u64,
 }
 
@@ -131,6 +135,8 @@ impl Puppet {
             otherwise: String::new(),
             relay: None,
             last_words: None,
+            mark: Mark::default(),
+            missing: None,
             tickets: 0,
         }
     }
@@ -202,7 +208,20 @@ impl Puppet {
                 let (callback, script) = inner.split_once(' ').unwrap_or((&inner, ""));
                 self.bombs.insert(callback.to_owned(), script.to_owned());
             }
+            "handover" if self.missing.as_deref() == Some(rest) => {
+                turn.text(|out| out.extend_from_slice(b"nowhere\n"));
+            }
+            "handover" if session_id(rest) == self.id => turn.text(|out| out.extend_from_slice(b"taken\n")),
             "handover" => turn.hand_over(session_id(rest)),
+            "keep" => turn.recoverable(Some(Duration::from_millis(rest.parse().unwrap()))),
+            "mark" => self.mark = turn.mark,
+            "recover" => {
+                let position = rest.split_once('@').map(|(epoch, offset)| Position {
+                    epoch: epoch.parse().unwrap(),
+                    offset: offset.parse().unwrap(),
+                });
+                turn.recover(ticket, position, self.mark);
+            }
             "who" => turn.text(|out| out.extend_from_slice(format!("i am {}\n", self.id).as_bytes())),
             "say" => turn.text(|out| out.extend_from_slice(format!("{rest}\n").as_bytes())),
             "binary" => turn.binary(|out| out.extend_from_slice(rest.as_bytes())),
@@ -387,7 +406,15 @@ impl Conversation for Puppet {
             Event::HookClosed { why } => return self.relay_on(&format!("hook closed: {why:?}"), turn),
             Event::Gap { missed } => format!("gap {missed}"),
             Event::LinkLost(_) => "link lost".to_owned(),
+            Event::Recovered { missed, .. } => match missed {
+                None => "not all is there".to_owned(),
+                Some(missed) => missed.iter().fold("missed".to_owned(), |mut all, d| {
+                    write!(all, " {} {}", place(&d.message), words(&d.message)).unwrap();
+                    all
+                }),
+            },
             Event::NoSuchSession(id) => {
+                self.missing = Some(id.to_string());
                 let script = std::mem::take(&mut self.otherwise);
                 if !script.is_empty() {
                     return self.perform(&script, turn);

@@ -196,7 +196,7 @@ impl App for Broker {
                 self.token = None;
                 map::listen(Profile::Broker, line, turn);
                 let id = self.key.public(line.session, line.revision());
-                sockets.connect(&id, None, line, turn)
+                sockets.connect(&id, line, turn)
             }
             Event::Refused { ticket: CONNECT, refusal } => {
                 sockets.refuse(&refusal.to_string(), None, Style::of(line.revision()), line, turn)
@@ -214,10 +214,17 @@ impl App for Broker {
             | Event::Enrolled { .. }
             | Event::Retired { .. }
             | Event::Spawned { .. }
+            | Event::Recovered { .. }
             | Event::LinkLost(_)
             | Event::NoSuchSession(_)
             | Event::HookOpened { .. }
             | Event::HookClosed { .. } => Ok(()),
+        }
+    }
+
+    fn returned(&mut self, shown: Option<&str>, _: &mut Line<'_>, turn: &mut Turn) {
+        if let Some(token) = token(shown) {
+            turn.authenticate(CONNECT, Some(&token));
         }
     }
 

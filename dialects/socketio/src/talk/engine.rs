@@ -3,11 +3,12 @@
 //! Knows packets and links. Does not know what the messages in them mean. `specs`: Engine.IO protocol, revisions 3
 //! and 4, as SPEC.md has them.
 
-mod poll;
+pub(super) mod poll;
 mod refusal;
 
 pub use refusal::Refused;
 
+use crate::wire::engine::payload::Manner;
 use crate::wire::engine::{self, Malformed, Open, Packet, Revision};
 use dialect::{Request, Turn};
 use model::{LinkId, Time, Unit};
@@ -31,6 +32,9 @@ pub struct Pace {
     /// Whether clients of revision 3 are served.
     pub allow_three: bool,
 }
+
+/// A close frame without a code. RFC 6455 §7.1.5.
+pub(super) const NO_CODE: u16 = 1005;
 
 /// How often a poll that waits is answered with nothing, so that its client can change to WebSocket.
 const NUDGE: Duration = Duration::from_millis(100);
@@ -89,6 +93,8 @@ pub struct Engine {
     beat: Time,
     /// A ping has not been answered.
     pinged: bool,
+    /// Its client has opened another session to come back to it, and may have begun to change that one's carrier.
+    adopts: bool,
 }
 
 /// What becomes of a request for a session.
@@ -127,6 +133,7 @@ impl Engine {
             probe: None,
             beat,
             pinged: false,
+            adopts: false,
         };
         let told = Open {
             sid,
@@ -151,6 +158,56 @@ impl Engine {
             }
         }
         Ok(engine)
+    }
+
+    /// A session whose client has come back, by this WebSocket or by polls.
+    #[must_use]
+    pub fn back(websocket: Option<LinkId>, pace: &Pace, now: Time) -> Self {
+        let manner = Manner { revision: Revision::Four, as_text: false, jsonp: None };
+        let transport = match websocket {
+            Some(link) => Transport::WebSocket(link),
+            None => Transport::Polling(Box::new(Waiting::new(manner))),
+        };
+        let beat = now + pace.ping_interval;
+        let revision = Revision::Four;
+        Self { revision, as_text: false, transport, probe: None, beat, pinged: false, adopts: true }
+    }
+
+    /// What carries it is given up: a poll that waits is told so.
+    pub fn leave(&mut self, turn: &mut Turn) {
+        match &mut self.transport {
+            Transport::Polling(waiting) => waiting.answer_with("1", turn),
+            Transport::WebSocket(link) => turn.on_link(*link, |turn| turn.drop_link(Some(NO_CODE))),
+        }
+        if let Some(probe) = self.probe.take() {
+            turn.on_link(probe.link, |turn| turn.drop_link(None));
+        }
+    }
+
+    /// The session's client asks elsewhere from now on: a poll that waits is answered, so that it does.
+    pub fn release(&mut self, turn: &mut Turn) {
+        if let Transport::Polling(waiting) = &mut self.transport {
+            waiting.answer_with("6", turn);
+        }
+    }
+
+    /// The WebSocket that carried it has been away, and is another link now.
+    pub fn regain(&mut self, link: Option<LinkId>) {
+        if let (Transport::WebSocket(own), Some(link)) = (&mut self.transport, link) {
+            *own = link;
+        }
+    }
+
+    /// Whether a ping has not been answered yet.
+    #[must_use]
+    pub fn is_pinged(&self) -> bool {
+        self.pinged
+    }
+
+    /// Whether this link is one of its own: what carries it, or may.
+    #[must_use]
+    pub fn has(&self, link: Option<LinkId>) -> bool {
+        link.is_some() && (link == self.websocket() || link == self.probe.as_ref().map(|p| p.link))
     }
 
     /// Which revision is spoken.
@@ -250,14 +307,21 @@ impl Engine {
             Err(bytes) => Packet::of_bytes(bytes, self.revision),
         };
         if turn.link != self.websocket() {
-            self.probed(packet.ok().as_ref(), turn);
+            self.probed(packet.ok().as_ref(), pace, turn);
             return Ok(None);
         }
         self.hear(packet, pace, turn)
     }
 
     /// What was said on a WebSocket that carries nothing yet.
-    fn probed(&mut self, packet: Option<&Packet<'_>>, turn: &mut Turn) {
+    fn probed(&mut self, packet: Option<&Packet<'_>>, pace: &Pace, turn: &mut Turn) {
+        if let (Some(link), None, Transport::Polling(_)) = (turn.link, &self.probe, &self.transport)
+            && self.adopts
+            && matches!(packet, Some(Packet::Ping("probe") | Packet::Upgrade))
+        {
+            let nudge = matches!(packet, Some(Packet::Upgrade)).then_some(turn.now.time);
+            self.probe = Some(Box::new(Probe { link, until: turn.now.time + pace.upgrade_timeout, nudge }));
+        }
         let Some(probe) = self.probe.as_mut().filter(|p| Some(p.link) == turn.link) else {
             return turn.drop_link(None);
         };

@@ -195,7 +195,7 @@ impl App for Messaging {
             return Ok(());
         }
         self.until = Some(turn.now.time + self.manners.authenticate_within);
-        sockets.connect(&self.id(line), None, line, turn)
+        sockets.connect(&self.id(line), line, turn)
     }
 
     fn hears(
@@ -236,7 +236,7 @@ impl App for Messaging {
         match event {
             Event::Authenticated { ticket: CONNECT, principal } => {
                 self.welcome(principal, line, turn);
-                sockets.connect(&self.id(line), None, line, turn)
+                sockets.connect(&self.id(line), line, turn)
             }
             Event::Authenticated { principal, .. } => {
                 self.welcome(principal, line, turn);
@@ -262,10 +262,21 @@ impl App for Messaging {
             | Event::Enrolled { .. }
             | Event::Retired { .. }
             | Event::Spawned { .. }
+            | Event::Recovered { .. }
             | Event::LinkLost(_)
             | Event::NoSuchSession(_)
             | Event::HookOpened { .. }
             | Event::HookClosed { .. } => Ok(()),
+        }
+    }
+
+    fn may_return(&self) -> bool {
+        self.is_known
+    }
+
+    fn returned(&mut self, shown: Option<&str>, _: &mut Line<'_>, turn: &mut Turn) {
+        if let Some(token) = token(shown) {
+            turn.authenticate(CONNECT, Some(&token));
         }
     }
 

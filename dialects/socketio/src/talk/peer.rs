@@ -2,12 +2,13 @@
 //!
 //! Brings requests to their sessions and the layer above to its words. Does not know what the layer says.
 
-use crate::talk::engine::{Asked, Engine, Over, Pace, Refused, Up};
+use crate::talk::engine::{Asked, Engine, NO_CODE, Over, Pace, Refused, Up, poll};
+use crate::talk::recovery::{Recovery, Returning, Wait};
 use crate::talk::sid::Key;
-use crate::wire::engine::Revision;
 use crate::wire::engine::payload;
+use crate::wire::engine::{Packet, Revision};
 use dialect::{Conversation, Event, Frame, Opening, Request, Response, Turn};
-use model::{CloseReason, LinkId, SessionId, Time, Unit};
+use model::{CloseReason, LinkId, Mark, SessionId, Time, Unit};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +61,20 @@ pub trait Layer: Send {
     fn closing(&mut self, reason: CloseReason, line: &mut Line<'_>, turn: &mut Turn) {
         let _ = (reason, line, turn);
     }
+
+    /// Whether the client may come back when it has lost its links.
+    fn may_return(&self) -> bool {
+        false
+    }
+
+    /// The session that the client comes back to, if that is what it says.
+    fn comes_back(&self, up: &Up<'_>) -> Option<SessionId> {
+        let _ = up;
+        None
+    }
+
+    /// The session that the client wanted to come back to is none any more.
+    fn begins_anew(&mut self) {}
 }
 
 /// A session, for the layer above.
@@ -68,6 +83,10 @@ pub struct Line<'a> {
     pace: &'a Pace,
     /// Which session it is.
     pub session: SessionId,
+    /// Until where its client has everything.
+    pub has: Mark,
+    /// Whether it is told where messages stand, so that it can come back for what follows.
+    pub offsets: bool,
 }
 
 impl Line<'_> {
@@ -107,6 +126,8 @@ pub struct Terms {
     pub pace: Pace,
     /// What their ids are sealed with.
     pub key: Key,
+    /// How they wait for clients of revision 4 to come back, if they do.
+    pub recovery: Option<Recovery>,
 }
 
 impl Terms {
@@ -120,9 +141,6 @@ impl Terms {
 /// How long a session that is to end waits for a poll to say so.
 const LAST_POLL: Duration = Duration::from_secs(30);
 
-/// A close frame without a code. RFC 6455 §7.1.5.
-const NO_CODE: u16 = 1005;
-
 enum State {
     /// Nothing has been asked yet.
     New,
@@ -131,6 +149,13 @@ enum State {
     Open(Engine),
     /// Its next poll is told that it has ended.
     Ending(Engine, Time),
+    /// It has no links, and waits until then for its client to come back.
+    Away {
+        until: Time,
+        _counted: Wait,
+    },
+    /// Its client has come back to another session: what it asks here goes there, until it has asked nothing for long.
+    Moved(Box<Engine>, SessionId, Time),
 }
 
 /// A conversation by Engine.IO.
@@ -138,6 +163,8 @@ pub struct Peer<L> {
     terms: Arc<Terms>,
     session: SessionId,
     state: State,
+    /// What is to be known when its client comes back, if it may.
+    returning: Option<Box<Returning>>,
     layer: L,
 }
 
@@ -145,7 +172,7 @@ impl<L: Layer> Peer<L> {
     /// A peer that has not asked for anything yet.
     #[must_use]
     pub fn new(terms: Arc<Terms>, opening: &Opening, layer: L) -> Self {
-        Self { terms, session: opening.session, state: State::New, layer }
+        Self { terms, session: opening.session, state: State::New, returning: None, layer }
     }
 
     /// Lets the layer do something; sees to what comes of it.
@@ -155,20 +182,96 @@ impl<L: Layer> Peer<L> {
         act: impl FnOnce(&mut L, &mut Line<'_>, &mut Turn) -> Result<(), Over>,
     ) {
         let State::Open(engine) = &mut self.state else { return };
-        let before = engine.websocket();
-        let mut line = Line { engine, pace: &self.terms.pace, session: self.session };
+        let (before, was_pinged) = (engine.websocket(), engine.is_pinged());
+        let has = self.returning.as_ref().map_or(turn.mark, |r| r.has);
+        let offsets = self.terms.recovery.is_some() && engine.revision() == Revision::Four;
+        let mut line = Line { engine, pace: &self.terms.pace, session: self.session, has, offsets };
         let result = act(&mut self.layer, &mut line, turn);
         if line.websocket() != before && result.is_ok() {
             self.layer.changed(&mut line, turn);
         }
+        if let Some(returning) = &mut self.returning {
+            match (was_pinged, engine.is_pinged()) {
+                (false, true) => returning.pinged = turn.mark,
+                // What it has been told before the ping came before it.
+                (true, false) => returning.has = returning.pinged,
+                (false, false) | (true, true) => {}
+            }
+        }
         match result {
-            Ok(()) => engine.flush(turn),
+            Ok(()) => {
+                engine.flush(turn);
+                self.see_to_return(turn);
+            }
             Err(over) => self.end(over, turn),
         }
     }
 
+    /// Sees to it that what the client hears is kept, if it may come back for it.
+    fn see_to_return(&mut self, turn: &mut Turn) {
+        let State::Open(engine) = &self.state else { return };
+        let Some(recovery) = &self.terms.recovery else { return };
+        let may_return = engine.revision() == Revision::Four && self.layer.may_return();
+        if may_return && self.returning.is_none() {
+            let Pace { ping_interval, ping_timeout, .. } = self.terms.pace;
+            turn.recoverable(Some(ping_interval + ping_timeout + recovery.patience));
+            self.returning = Some(Box::new(Returning { has: turn.mark, ..Returning::default() }));
+        } else if !may_return && self.returning.is_some() {
+            turn.recoverable(None);
+            self.returning = None;
+        }
+    }
+
+    /// The session's links are gone, or of no use. `true`: it waits for its client to come back.
+    fn goes_away(&mut self, turn: &mut Turn) -> bool {
+        let (State::Open(engine), Some(_), Some(recovery)) =
+            (&mut self.state, &self.returning, &self.terms.recovery)
+        else {
+            return false;
+        };
+        let Some(wait) = recovery.wait() else { return false };
+        engine.leave(turn);
+        self.state = State::Away { until: turn.now.time + recovery.patience, _counted: wait };
+        true
+    }
+
+    /// The client has come back, by another road.
+    fn comes_back(&mut self, websocket: Option<LinkId>, turn: &mut Turn) {
+        if let State::Open(engine) = &mut self.state {
+            // It was back before anybody had noticed that it was gone.
+            engine.leave(turn);
+        }
+        self.state = State::Open(Engine::back(websocket, &self.terms.pace, turn.now.time));
+        // It is told what it has missed first.
+        turn.hear_events();
+    }
+
+    /// What the client says is for the session that it comes back to: gives it the link.
+    fn moves(&mut self, to: SessionId, turn: &mut Turn) {
+        match std::mem::replace(&mut self.state, State::Passing(false)) {
+            State::Open(mut engine) => {
+                engine.release(turn);
+                self.state = State::Moved(Box::new(engine), to, self.patience(turn.now.time));
+            }
+            State::Moved(engine, ..) => self.state = State::Moved(engine, to, self.patience(turn.now.time)),
+            other => self.state = other,
+        }
+        turn.hand_over(to);
+    }
+
+    /// Until when a client that has come back may ask by the id of the session that it opened to do so.
+    fn patience(&self, now: Time) -> Time {
+        now + self.terms.pace.ping_interval + self.terms.pace.ping_timeout
+    }
+
     /// The session is over.
     fn end(&mut self, over: Over, turn: &mut Turn) {
+        if let (Over::Said, State::Open(engine)) = (over, &mut self.state) {
+            engine.release(turn);
+        }
+        if matches!(over, Over::Said | Over::Silent) && self.goes_away(turn) {
+            return;
+        }
         let state = std::mem::replace(&mut self.state, State::Passing(false));
         let State::Open(mut engine) = state else { return };
         if engine.end(over, turn) {
@@ -187,9 +290,22 @@ impl<L: Layer> Peer<L> {
 
     /// A request: for a new session, for this one, or for another.
     fn request(&mut self, request: &Request<'_>, turn: &mut Turn) {
+        if let Some(by) = self.asked_by_another(request) {
+            if self.returned(request) != Some(self.session) {
+                return Refused::UnknownSession.answer(request.wants_websocket, turn);
+            }
+            self.comes_back(None, turn);
+            if let Some(returning) = &mut self.returning {
+                returning.by = Some(by);
+            }
+        }
         match &mut self.state {
             State::New => self.first(request, turn),
             State::Open(_) => {
+                let to = if self.returning.is_none() { self.returned(request) } else { None };
+                if let Some(to) = to.filter(|to| *to != self.session) {
+                    return self.moves(to, turn);
+                }
                 self.with(turn, |layer, line, turn| {
                     if let Err(over) = line.engine.tick(line.pace, turn) {
                         // It was over before the request came, though nobody had looked.
@@ -208,6 +324,11 @@ impl<L: Layer> Peer<L> {
                     Ok(())
                 });
             }
+            State::Moved(_, to, _) => {
+                let to = *to;
+                self.moves(to, turn);
+            }
+            State::Away { .. } => Refused::UnknownSession.answer(request.wants_websocket, turn),
             State::Ending(engine, _) => {
                 let said = engine.asked(request, &self.terms.pace, turn).map(drop);
                 engine.flush(turn);
@@ -217,6 +338,27 @@ impl<L: Layer> Peer<L> {
             }
             State::Passing(_) => Refused::UnknownSession.answer(request.wants_websocket, turn),
         }
+    }
+
+    /// The session by whose id a request asks, if it is neither this one's nor that of the client's return.
+    fn asked_by_another(&self, request: &Request<'_>) -> Option<SessionId> {
+        let returning = self.returning.as_ref()?;
+        let by = self.terms.key.session(&request.parameter("sid")?)?;
+        (by != self.session && returning.by != Some(by)).then_some(by)
+    }
+
+    /// The session to which the client comes back, if a request says that it does.
+    fn returned(&self, request: &Request<'_>) -> Option<SessionId> {
+        if self.terms.recovery.is_none() || request.method != "POST" {
+            return None;
+        }
+        let body = poll::body(request)?;
+        let pieces = payload::cut(&body, false, Revision::Four).ok()?;
+        let says = |piece: payload::Piece<'_>| match piece.packet(Revision::Four) {
+            Ok(Packet::Text(text)) => self.layer.comes_back(&Up::Text(text)),
+            Ok(_) | Err(_) => None,
+        };
+        pieces.into_iter().find_map(says)
     }
 
     fn first(&mut self, request: &Request<'_>, turn: &mut Turn) {
@@ -259,6 +401,25 @@ impl<L: Layer> Conversation for Peer<L> {
             // Not roads that lead here.
             Frame::Stream(_) | Frame::Multipart(_) | Frame::Datagram(_) => return,
         };
+        if let State::Moved(_, to, _) = &self.state {
+            let to = *to;
+            return self.moves(to, turn);
+        }
+        let says = |text| self.layer.comes_back(&Up::Text(text));
+        let back = message.ok().and_then(|text| text.strip_prefix('4')).and_then(says);
+        match (back.filter(|_| self.terms.recovery.is_some()), &self.state) {
+            (Some(to), State::Open(engine)) if to != self.session && engine.has(turn.link) => {
+                return self.moves(to, turn);
+            }
+            (Some(to), State::Open(_) | State::Away { .. }) if to == self.session => {
+                let is_own = matches!(&self.state, State::Open(engine) if engine.has(turn.link));
+                if !is_own {
+                    self.comes_back(turn.link, turn);
+                }
+            }
+            (_, State::Away { .. }) => return turn.drop_link(None),
+            (Some(_) | None, _) => {}
+        }
         self.with(turn, |layer, line, turn| {
             let up = line.engine.spoken(message, line.pace, turn)?;
             up.map_or(Ok(()), |up| layer.heard(&up, line, turn))
@@ -271,19 +432,31 @@ impl<L: Layer> Conversation for Peer<L> {
                 Refused::UnknownSession.answer(*wants_websocket, turn);
             }
             (Event::LinkLost(link), State::Open(engine)) => {
-                if engine.lost(link) {
+                if engine.lost(link) && !self.goes_away(turn) {
                     self.state = State::Passing(false);
                     turn.close(CloseReason::Gone);
                 }
+            }
+            (Event::NoSuchSession(_), State::Moved(..)) => {
+                let state = std::mem::replace(&mut self.state, State::Passing(false));
+                let State::Moved(mut engine, ..) = state else { return };
+                engine.regain(turn.link);
+                self.layer.begins_anew();
+                self.state = State::Open(*engine);
             }
             _ => self.with(turn, |layer, line, turn| layer.told(event, line, turn)),
         }
     }
 
     fn on_tick(&mut self, turn: &mut Turn) {
-        if let State::Ending(_, until) = &self.state {
+        let over = match &self.state {
+            State::Ending(_, until) | State::Moved(_, _, until) => Some((until, CloseReason::Done)),
+            State::Away { until, .. } => Some((until, CloseReason::Gone)),
+            State::New | State::Passing(_) | State::Open(_) => None,
+        };
+        if let Some((until, reason)) = over {
             if *until <= turn.now.time {
-                turn.close(CloseReason::Done);
+                turn.close(reason);
             }
             return;
         }
@@ -302,7 +475,7 @@ impl<L: Layer> Conversation for Peer<L> {
                 let own = engine.wake_at();
                 Some(self.layer.wake_at().map_or(own, |at| at.min(own)))
             }
-            State::Ending(_, until) => Some(*until),
+            State::Ending(_, until) | State::Moved(_, _, until) | State::Away { until, .. } => Some(*until),
             State::New | State::Passing(_) => None,
         }
     }
@@ -310,7 +483,8 @@ impl<L: Layer> Conversation for Peer<L> {
     fn on_close(&mut self, reason: CloseReason, turn: &mut Turn) {
         // Somebody else ends it, as when the server stops.
         if let State::Open(engine) = &mut self.state {
-            let mut line = Line { engine, pace: &self.terms.pace, session: self.session };
+            let (has, offsets) = (turn.mark, false);
+            let mut line = Line { engine, pace: &self.terms.pace, session: self.session, has, offsets };
             self.layer.closing(reason, &mut line, turn);
             engine.end(Over::Told, turn);
         }

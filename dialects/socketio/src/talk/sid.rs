@@ -55,6 +55,21 @@ impl Key {
         bool::from(self.seal::<SEAL>(b"engine", &place(session)).ct_eq(&seal)).then_some(session)
     }
 
+    /// By which the client of a session finds it again when it has lost its links. As secret as the session's id.
+    #[must_use]
+    pub fn pid(&self, session: SessionId) -> String {
+        let place = place(session);
+        let seal: [u8; SEAL] = self.seal(b"return", &place);
+        BASE64_URL_SAFE_NO_PAD.encode([&place[..], &seal].concat())
+    }
+
+    /// The session that a client comes back to; `None`: it is no such id of this run.
+    #[must_use]
+    pub fn of_pid(&self, pid: &str) -> Option<SessionId> {
+        let (session, seal): (_, [u8; SEAL]) = parts(pid)?;
+        bool::from(self.seal::<SEAL>(b"return", &place(session)).ct_eq(&seal)).then_some(session)
+    }
+
     /// The id by which others know the session in the namespace of this number.
     #[must_use]
     pub fn socket(&self, session: SessionId, namespace: u8) -> String {

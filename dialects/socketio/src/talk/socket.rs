@@ -4,14 +4,17 @@
 
 use crate::talk::engine::{Over, Up};
 use crate::talk::peer::{Layer, Line};
+use crate::talk::recovery::Back;
+use crate::talk::sid::Key;
 use crate::wire::arguments;
 use crate::wire::binary::{Reader, Whole};
 use crate::wire::engine::{MESSAGE, Revision};
 use crate::wire::packet::{self, Head, Kind, Limits, Packet, Style};
 use bytes::Bytes;
 use dialect::{Event, Request, Turn};
-use model::{CloseReason, Time, Unit};
+use model::{CloseReason, Delivery, Position, SessionId, Ticket, Time, Unit};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What events mean. Where an app says nothing about something, nothing comes of it.
@@ -86,11 +89,24 @@ pub trait App: Send {
         None
     }
 
+    /// Whether the client may come back when it has lost its links.
+    fn may_return(&self) -> bool {
+        true
+    }
+
+    /// The client has come back, and been told what it had missed; it shows this again.
+    fn returned(&mut self, shown: Option<&str>, line: &mut Line<'_>, turn: &mut Turn) {
+        let _ = (shown, line, turn);
+    }
+
     /// Somebody else ends the session. Last words may be said.
     fn closing(&mut self, reason: CloseReason, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
         let _ = (reason, sockets, line, turn);
     }
 }
+
+/// Who has come back asks what it has missed.
+const RETURN: Ticket = Ticket(1 << 58);
 
 /// What a client says.
 #[derive(Debug)]
@@ -130,6 +146,10 @@ pub struct Sockets {
     later: VecDeque<(Unit, Box<[u8]>)>,
     /// Until when it must be connected somewhere.
     until: Option<Time>,
+    /// What the secrets are sealed with by which clients come back, where they can.
+    returns: Option<Key>,
+    /// The client has wanted to come back, and cannot.
+    begins_anew: bool,
 }
 
 impl Sockets {
@@ -143,17 +163,12 @@ impl Sockets {
     ///
     /// # Errors
     /// Too much waits for a poll.
-    pub fn connect(
-        &mut self,
-        id: &str,
-        pid: Option<&str>,
-        line: &mut Line<'_>,
-        turn: &mut Turn,
-    ) -> Result<(), Over> {
+    pub fn connect(&mut self, id: &str, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
         let Some(namespace) = self.connecting.take() else { return Ok(()) };
         let revision = line.revision();
-        packet(line, turn, |out| packet::connected(&namespace, revision, id, pid, out))?;
-        self.until = None;
+        let pid = self.returns.as_ref().filter(|_| *namespace == *"/").map(|key| key.pid(line.session));
+        packet(line, turn, |out| packet::connected(&namespace, revision, id, pid.as_deref(), out))?;
+        (self.until, self.begins_anew) = (None, false);
         self.connected.push(namespace);
         turn.resume();
         Ok(())
@@ -239,6 +254,8 @@ pub struct Bounds {
 pub struct Sio<A> {
     sockets: Sockets,
     connect_timeout: Duration,
+    /// What a client that comes back has shown.
+    shown: Option<Box<str>>,
     app: A,
 }
 
@@ -254,8 +271,53 @@ impl<A: App> Sio<A> {
             connecting: None,
             later: VecDeque::new(),
             until: None,
+            returns: None,
+            begins_anew: false,
         };
-        Self { sockets, connect_timeout: bounds.connect_timeout, app }
+        Self { sockets, connect_timeout: bounds.connect_timeout, shown: None, app }
+    }
+
+    /// The same, whose clients may come back, by secrets that are sealed with this key.
+    #[must_use]
+    pub fn with_returns(mut self, key: Option<Key>) -> Self {
+        self.sockets.returns = key;
+        self
+    }
+
+    /// The client comes back: it is to be told what it has missed, and then that it is connected.
+    fn come_back(
+        &mut self,
+        heard: Option<Position>,
+        shown: Option<&str>,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) {
+        self.sockets.reader = Reader::new();
+        self.sockets.later.clear();
+        self.sockets.connected.clear();
+        self.sockets.connecting = Some("/".into());
+        self.shown = shown.map(Into::into);
+        turn.recover(RETURN, heard, line.has);
+    }
+
+    /// Tells what has been missed.
+    fn make_up(
+        &mut self,
+        missed: Option<&[Arc<Delivery>]>,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        // Its session is let go; when the client tries again, it begins anew.
+        let missed = missed.ok_or(Over::Told)?;
+        for delivery in missed {
+            self.app.told(Event::Deliver(delivery), &mut self.sockets, line, turn)?;
+        }
+        let id = self.sockets.returns.as_ref().map(|key| key.public(line.session, line.revision()));
+        self.sockets.connect(&id.unwrap_or_default(), line, turn)?;
+        self.app.changed(&self.sockets, line, turn);
+        let shown = self.shown.take();
+        self.app.returned(shown.as_deref(), line, turn);
+        Ok(())
     }
 
     fn hear(&mut self, up: &Up<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
@@ -308,6 +370,12 @@ impl<A: App> Sio<A> {
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
+        let back = self.sockets.returns.as_ref().filter(|_| namespace == "/");
+        if let Some(back) = back.and_then(|key| Back::read(shown, key)).filter(|b| b.session == line.session)
+        {
+            self.come_back(back.heard, shown, line, turn);
+            return Ok(());
+        }
         let is_there = self.sockets.is_connected(namespace);
         if is_there && line.revision() == Revision::Three && namespace == "/" {
             // It is connected there without having asked.
@@ -364,7 +432,10 @@ impl<A: App> Layer for Sio<A> {
     }
 
     fn told(&mut self, event: Event<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
-        self.app.told(event, &mut self.sockets, line, turn)?;
+        match event {
+            Event::Recovered { missed, .. } => self.make_up(missed, line, turn)?,
+            event => self.app.told(event, &mut self.sockets, line, turn)?,
+        }
         self.go_on(line, turn)
     }
 
@@ -389,5 +460,25 @@ impl<A: App> Layer for Sio<A> {
 
     fn closing(&mut self, reason: CloseReason, line: &mut Line<'_>, turn: &mut Turn) {
         self.app.closing(reason, &self.sockets, line, turn);
+    }
+
+    fn may_return(&self) -> bool {
+        let Sockets { returns, connected, connecting, .. } = &self.sockets;
+        let is_here = connecting.is_none() && matches!(&**connected, [only] if **only == *"/");
+        // While it is coming back it is where it was.
+        let is_back = connected.is_empty() && connecting.is_some() && self.shown.is_some();
+        returns.is_some() && (is_here || is_back) && self.app.may_return()
+    }
+
+    fn comes_back(&self, up: &Up<'_>) -> Option<SessionId> {
+        let key = self.sockets.returns.as_ref().filter(|_| !self.sockets.begins_anew)?;
+        match up {
+            Up::Text(text) => Back::read(text.strip_prefix('0'), key).map(|back| back.session),
+            Up::Binary(_) => None,
+        }
+    }
+
+    fn begins_anew(&mut self) {
+        self.sockets.begins_anew = true;
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn pace() -> Pace {
 }
 
 pub(crate) fn terms(pace: Pace) -> Arc<Terms> {
-    Arc::new(Terms { path: "/socket.io", pace, key: Key::new([7; 32]) })
+    Arc::new(Terms { path: "/socket.io", pace, key: Key::new([7; 32]), recovery: None })
 }
 
 /// How sessions are opened here.

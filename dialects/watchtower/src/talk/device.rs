@@ -252,6 +252,7 @@ impl Device {
             | Event::Checked { .. }
             | Event::Retired { .. }
             | Event::Spawned { .. }
+            | Event::Recovered { .. }
             | Event::HookOpened { .. }
             | Event::HookClosed { .. }
             | Event::Deliver(_)

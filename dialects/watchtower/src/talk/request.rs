@@ -419,7 +419,10 @@ impl Conversation for Talk {
             Event::HookOpened { .. } => self.opened(turn),
             Event::HookClosed { why } => Called::given_up(why, turn),
             // Never asked for.
-            Event::Spawned { .. } | Event::LinkLost(_) | Event::NoSuchSession(_) => {}
+            Event::Spawned { .. }
+            | Event::Recovered { .. }
+            | Event::LinkLost(_)
+            | Event::NoSuchSession(_) => {}
         }
     }
 

@@ -113,9 +113,13 @@ pub(super) fn posted<'a>(
     }
     let response = Response::new(200, "text/html").with("Cache-Control", "no-store");
     turn.respond(response, |out| out.extend_from_slice(b"ok"));
-    let body = match manner.jsonp {
-        Some(_) => Cow::Owned(payload::posted(request.body).ok_or(Over::Error)?.into_bytes()),
-        None => Cow::Borrowed(request.body),
-    };
-    Ok(Asked::Posted(body, is_binary))
+    Ok(Asked::Posted(body(request).ok_or(Over::Error)?, is_binary))
+}
+
+/// The payload that a request posts. `None`: it is a form that has none.
+pub(in crate::talk) fn body<'a>(request: &Request<'a>) -> Option<Cow<'a, [u8]>> {
+    match request.parameter("j") {
+        Some(_) => Some(Cow::Owned(payload::posted(request.body)?.into_bytes())),
+        None => Some(Cow::Borrowed(request.body)),
+    }
 }
