@@ -408,7 +408,9 @@ impl<L: Layer> Conversation for Peer<L> {
         let says = |text| self.layer.comes_back(&Up::Text(text));
         let back = message.ok().and_then(|text| text.strip_prefix('4')).and_then(says);
         match (back.filter(|_| self.terms.recovery.is_some()), &self.state) {
-            (Some(to), State::Open(engine)) if to != self.session && engine.has(turn.link) => {
+            (Some(to), State::Open(engine))
+                if to != self.session && self.returning.is_none() && engine.has(turn.link) =>
+            {
                 return self.moves(to, turn);
             }
             (Some(to), State::Open(_) | State::Away { .. }) if to == self.session => {

@@ -83,6 +83,13 @@ impl Stage {
         self.wanted()
     }
 
+    /// The same about a link.
+    pub(crate) fn tell_on(&mut self, number: u32, event: Event<'_>) -> Vec<String> {
+        self.begin(Some(number));
+        self.talk.on_event(event, &mut self.turn);
+        self.wanted()
+    }
+
     /// Lets so many milliseconds pass, and tells the time when it is asked for.
     pub(crate) fn pass(&mut self, ms: u64) -> Vec<String> {
         let end = Time(self.now.0 + ms);
