@@ -140,6 +140,8 @@ pub(crate) struct Link {
     pub(crate) ready: bool,
     /// Its peer has said that it sends no more.
     pub(crate) ended: bool,
+    /// Its peer hears nothing any more either.
+    pub(crate) gone: bool,
 }
 
 impl Link {
@@ -163,6 +165,7 @@ impl Link {
             readable: false,
             ready: false,
             ended: false,
+            gone: false,
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Ready {
         writable: bool,
         /// The peer sends no more: what is there is to be read to its end, for nothing further is reported.
         ended: bool,
+        /// The peer hears nothing any more either.
+        gone: bool,
     },
     /// A listener has connections, or a datagram socket datagrams.
     Port(u16),

@@ -438,15 +438,16 @@ impl<N: Net> Shard<N> {
         let mut events = std::mem::take(&mut self.events);
         for event in events.drain(..) {
             match event {
-                Ready::Stream { slot, readable, writable, ended } => {
+                Ready::Stream { slot, readable, writable, ended, gone } => {
                     if ended && let Some(link) = self.links.get_mut(slot as usize) {
-                        link.ended = true;
+                        (link.ended, link.gone) = (true, gone);
                     }
                     if writable {
                         self.write_more(slot);
                     }
                     if readable {
                         self.read_link(slot);
+                        self.notice_end(slot);
                     }
                 }
                 Ready::Port(port) => self.open_port(port),
@@ -462,6 +463,7 @@ impl<N: Net> Shard<N> {
             if let Some(link) = self.links.get_mut(slot as usize) {
                 link.ready = false;
                 self.read_link(slot);
+                self.notice_end(slot);
             }
         }
     }

@@ -107,6 +107,12 @@ pub trait Conversation: Send {
         None
     }
 
+    /// Whether a peer that says it sends no more, while its request waits for an answer, is gone. By HTTP alone it may
+    /// have closed its half of the connection only, and is answered. Asked when that happens.
+    fn takes_end_for_gone(&self) -> bool {
+        false
+    }
+
     /// The session ends; last words may be sent, commands are not heard any more.
     fn on_close(&mut self, reason: CloseReason, turn: &mut Turn) {
         let _ = (reason, turn);

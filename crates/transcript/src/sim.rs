@@ -293,7 +293,8 @@ impl Net for SimNet {
             let readable = std::mem::take(&mut pipe.news_to_read);
             let writable = std::mem::take(&mut pipe.news_to_write);
             if readable || writable {
-                ready.push(Ready::Stream { slot, readable, writable, ended: pipe.peer_done || pipe.reset });
+                let (ended, gone) = (pipe.peer_done || pipe.reset, pipe.reset);
+                ready.push(Ready::Stream { slot, readable, writable, ended, gone });
             }
         }
         Ok(())

@@ -272,7 +272,9 @@ impl Net for Os {
             let ended = e.is_read_closed() || e.is_error();
             let slot = u32::try_from(token.0).unwrap_or(u32::MAX);
             let readable = e.is_readable() || ended;
-            ready.push(Ready::Stream { slot, readable, writable: e.is_writable(), ended });
+            // A peer that has closed its half only is none of this: that is reported as closed to reading alone.
+            let gone = e.is_error() || e.is_write_closed();
+            ready.push(Ready::Stream { slot, readable, writable: e.is_writable(), ended, gone });
         }
         Ok(())
     }

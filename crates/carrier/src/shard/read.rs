@@ -10,6 +10,7 @@ use crate::websocket::{self, Fault, Item, Opcode};
 use dialect::Frame;
 use model::{CloseReason, LinkId};
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What a delivery that a link has caused is charged against its budget for the turn, as if so many bytes had been
@@ -156,6 +157,22 @@ impl<N: Net> Shard<N> {
             | Speech::Raw
             | Speech::Datagrams { .. }
             | Speech::Closing => self.lose_link(slot, CloseReason::Gone),
+        }
+    }
+
+    /// Does not let a request wait for its answer when nobody is there to hear it. The link is not read meanwhile: what
+    /// came before its end stays with the kernel, and who has only closed its half is answered.
+    pub(super) fn notice_end(&mut self, slot: u32) {
+        let Some(link) = self.links.get(slot as usize) else { return };
+        if !link.ended || !link.pause.asking {
+            return;
+        }
+        let (session, gone) = (link.session, link.gone);
+        let conversation = self.sessions.get(session as usize).and_then(|s| s.conversation.as_ref());
+        // Whose code it is that answers is not known.
+        let answer = || conversation.is_some_and(|c| c.takes_end_for_gone());
+        if gone || catch_unwind(AssertUnwindSafe(answer)).unwrap_or(true) {
+            self.lose_link(slot, CloseReason::Gone);
         }
     }
 

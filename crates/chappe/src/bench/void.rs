@@ -185,7 +185,8 @@ impl Void {
             ready.push(Ready::Port(0));
         }
         self.announced = true;
-        let readable = |slot| Ready::Stream { slot, readable: true, writable: false, ended: false };
+        let readable =
+            |slot| Ready::Stream { slot, readable: true, writable: false, ended: false, gone: false };
         let fresh = self.fresh.len().min(EVENTS);
         ready.extend(self.fresh.drain(..fresh).map(readable));
         if !self.speakers.is_empty() && self.stage.may_speak() {
