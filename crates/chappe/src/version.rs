@@ -2,6 +2,7 @@
 
 use crate::ending::Stop;
 use server::config::Dialects;
+use server::registry::Client;
 use std::env::consts::{ARCH, OS};
 use std::io::Write;
 
@@ -14,7 +15,7 @@ pub(crate) fn version(json: bool) -> Result<(), Stop> {
     // They are in every build; a configuration decides whether they are served.
     settings.playground.enabled = Some(true);
     settings.watchtower.enabled = Some(true);
-    let dialects = server::registry::dialects(&settings);
+    let dialects = server::registry::dialects(&settings, &Client::default());
     let dialects: Vec<&str> = dialects.iter().map(|d| d.name()).collect();
     let version = env!("CARGO_PKG_VERSION");
     let target = target();

@@ -5,16 +5,18 @@
 use crate::config::Dialects;
 use dialect::Dialect;
 use playground_dialect::{Playground, wire::ADDRESS};
+pub use socketio_dialect::Client;
 use socketio_dialect::SocketIo;
 use std::hash::{BuildHasher, RandomState};
 use watchtower_dialect::Watchtower;
 
-/// The dialects, as configured. The last ones claim what nobody else has claimed.
+/// The dialects, as configured. The last ones claim what nobody else has claimed. `client`: the files of Socket.IO's
+/// client library, where they are served.
 #[must_use]
-pub fn dialects(settings: &Dialects) -> Vec<Box<dyn Dialect>> {
+pub fn dialects(settings: &Dialects, client: &Client) -> Vec<Box<dyn Dialect>> {
     let mut dialects: Vec<Box<dyn Dialect>> = vec![
         Box::new(http_dialect::Http::new(settings.http)),
-        Box::new(SocketIo::new(settings.socketio, key())),
+        Box::new(SocketIo::new(&settings.socketio, client.clone(), key())),
         Box::new(rooms_dialect::Rooms::new(settings.rooms)),
     ];
     if settings.watchtower.enabled == Some(true) {
@@ -48,22 +50,26 @@ mod tests {
         settings
     }
 
+    fn served(settings: &Dialects) -> Vec<Box<dyn Dialect>> {
+        dialects(settings, &Client::default())
+    }
+
     #[test]
     fn the_playground_is_there_when_it_is_wanted() {
-        assert_eq!(dialects(&on())[0].name(), "playground");
-        assert!(dialects(&Dialects::default()).iter().all(|d| d.name() != "playground"));
+        assert_eq!(served(&on())[0].name(), "playground");
+        assert!(served(&Dialects::default()).iter().all(|d| d.name() != "playground"));
     }
 
     #[test]
     fn what_is_off_is_not_there() {
-        assert!(dialects(&on()).iter().any(|d| d.name() == "watchtower"));
-        assert!(dialects(&Dialects::default()).iter().all(|d| d.name() != "watchtower"));
+        assert!(served(&on()).iter().any(|d| d.name() == "watchtower"));
+        assert!(served(&Dialects::default()).iter().all(|d| d.name() != "watchtower"));
     }
 
     #[test]
     fn lines_have_an_address_and_a_channel_that_can_be_replaced() {
         let host = ADDRESS.split(':').next().unwrap();
-        for dialect in dialects(&on()).iter().skip(1) {
+        for dialect in served(&on()).iter().skip(1) {
             let line = dialect.paste_line(ADDRESS);
             assert!(line.contains(host), "{}: {line}", dialect.name());
             // A dialect whose channels are numbers has no such word.

@@ -169,7 +169,7 @@ impl Running {
 /// # Errors
 /// When an address that was asked for is taken, or the system refuses threads or sockets.
 pub fn start(settings: Settings) -> Result<Running, StartError> {
-    let dialects = registry::dialects(&settings.dialects);
+    let dialects = registry::dialects(&settings.dialects, &settings.client);
     start_with(settings, dialects)
 }
 

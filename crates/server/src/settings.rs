@@ -6,6 +6,7 @@ mod effective;
 mod hooks;
 mod jwt;
 mod places;
+mod socketio;
 mod watchtower;
 mod who;
 
@@ -17,6 +18,7 @@ use carrier::{Gate, Network};
 use model::{Limits, Pattern, Principal, SlowPolicy, VHostName};
 use node::hooks::HookSettings;
 use node::{ChannelPolicy, JwtSettings, Token};
+use socketio_dialect::Client;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -124,6 +126,8 @@ pub struct Settings {
     pub hooks: HookSettings,
     /// What each dialect wants to know.
     pub dialects: Dialects,
+    /// The files of Socket.IO's client library, where they are served.
+    pub client: Client,
     /// Whether WebSocket messages are compressed for clients that offer it.
     pub deflate: bool,
     /// Proxies whose word on where a peer comes from is taken.
@@ -171,6 +175,7 @@ impl Settings {
             watchtower::watchtower(&config.dialect.watchtower, posture, anonymous.as_deref(), &mut problems);
         watchtower::listeners(&config.listener, &dialects.watchtower, &mut problems);
         let limits = bounds::limits(&config.limits, posture, &mut problems);
+        let client = socketio::client(&dialects.socketio, limits.pending_bytes, &mut problems);
         let Some(hooks) = hooks::hooks(&config.hooks, posture, &limits, &mut problems) else {
             return Err(problems);
         };
@@ -188,6 +193,7 @@ impl Settings {
             assigned: assigned(&config.assigned, jwt.as_ref()),
             jwt,
             dialects,
+            client,
             deflate: config.websocket.deflate,
             proxies: places::proxies(&config.proxies, &mut problems),
             admin: places::admin(&config.admin, &mut problems),

@@ -4,10 +4,12 @@
 //! order: [`wire`], [`map`], [`talk`].
 
 pub mod settings;
+pub mod client;
 pub mod wire;
 pub mod map;
 pub mod talk;
 
+pub use client::Client;
 pub use settings::Settings;
 
 use dialect::{Conversation, Dialect, Opening, Request};
@@ -30,14 +32,17 @@ pub struct SocketIo {
 }
 
 impl SocketIo {
-    /// The dialect as these settings want it. `key`: drawn for this run of the server, known to nobody.
+    /// The dialect as these settings want it. `client`: the files of the client library, if they are served. `key`:
+    /// drawn for this run of the server, known to nobody.
     #[must_use]
-    pub fn new(settings: Settings, key: [u8; 32]) -> Self {
+    pub fn new(settings: &Settings, client: Client, key: [u8; 32]) -> Self {
         let terms = Arc::new(Terms {
             path: "/socket.io",
             pace: settings.pace(),
             key: Key::new(key),
             recovery: settings.recovery(),
+            cookie: settings.cookie.as_deref().map(Into::into),
+            client,
         });
         let (bounds, meaning, manners) = (settings.bounds(), settings.profile, settings.manners());
         Self { terms, bounds, meaning, manners, answer_all: settings.answer_all }
@@ -50,7 +55,8 @@ impl Dialect for SocketIo {
     }
 
     fn claims(&self, request: &Request<'_>) -> bool {
-        self.terms.is_ours(request) || (self.answer_all && !request.wants_websocket)
+        let is_ours = self.terms.is_ours(request) || self.terms.file(request).is_some();
+        is_ours || (self.answer_all && !request.wants_websocket)
     }
 
     fn converse(&self, opening: &Opening) -> Box<dyn Conversation> {

@@ -6,6 +6,7 @@ use crate::talk::recovery::Recovery;
 use crate::talk::socket::Bounds;
 use crate::wire::packet::Limits;
 use dialect::settings::Unit;
+use std::path::PathBuf;
 use std::time::Duration;
 
 dialect::words! {
@@ -21,7 +22,7 @@ dialect::words! {
 
 dialect::section! {
     /// Socket.IO: clients of every generation from 1.0, by polls and WebSocket.
-    #[derive(Copy, PartialEq, Eq)]
+    #[derive(PartialEq, Eq)]
     pub struct Settings {
         /// What events mean.
         #[key(default = "`broker`")]
@@ -66,6 +67,13 @@ dialect::section! {
         pub attachments: u16,
         /// How many namespaces a client may be connected to.
         pub namespaces: usize,
+        /// The name of a cookie that has the session's id, for proxies that send a client to the server it knows.
+        #[key(default = "none is set", example = "\"io\"")]
+        pub cookie: Option<String>,
+        /// A folder with the client library's files, served at `/socket.io/socket.io.js` and so on. They are read when
+        /// the server starts.
+        #[key(default = "they are not served", example = "\"/usr/lib/node_modules/socket.io/client-dist\"")]
+        pub client: Option<PathBuf>,
     }
 }
 
@@ -88,8 +96,20 @@ impl Default for Settings {
             allow_eio3: true,
             attachments: 10,
             namespaces: 16,
+            cookie: None,
+            client: None,
         }
     }
+}
+
+/// The longest name of a cookie.
+const COOKIE: usize = 64;
+
+/// Whether a cookie may have this name: a token, of 64 characters at most (RFC 6265 §4.1.1, RFC 9110 §5.6.2).
+#[must_use]
+pub fn is_cookie_name(name: &str) -> bool {
+    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=COOKIE).contains(&name.len()) && name.bytes().all(is_tchar)
 }
 
 impl Settings {

@@ -110,6 +110,21 @@ fn a_link_that_is_lost_ends_a_session_exactly_when_it_carries_it() {
 }
 
 #[test]
+fn a_cookie_comes_with_the_answer_that_opens_a_session_by_polls_and_no_other() {
+    let mut stage = by_polls(pace());
+    assert_eq!(stage.cookie.as_deref(), Some("io=<sid>; Path=/; HttpOnly; SameSite=Lax"));
+    assert_eq!(stage.ask(2, POST, "40")[0], "2: 200 ok");
+    assert_eq!(stage.cookie, None);
+    authenticated(&mut stage);
+    assert_eq!(stage.ask(2, POLL, "").len(), 1);
+    assert_eq!(stage.cookie, None);
+    // Who is refused is given none; nor is a WebSocket, whose 101 has none in the reference either.
+    let mut stage = broker(Pace { allow_three: false, ..pace() });
+    assert!(stage.ask(1, "GET EIO=3&transport=polling", "")[0].starts_with("1: 400"));
+    assert_eq!((stage.cookie.take(), by_websocket(pace()).cookie), (None, None));
+}
+
+#[test]
 fn a_change_takes_no_longer_than_it_may() {
     let mut stage = by_polls(pace());
     stage.ask(3, PROBE, "");

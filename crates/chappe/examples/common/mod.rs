@@ -3,6 +3,7 @@
 use dialect::Dialect;
 use server::Settings;
 use server::config::{Config, Listener};
+use socketio_dialect::Client;
 use socketio_dialect::talk::engine::Pace;
 use socketio_dialect::talk::peer::Terms;
 use socketio_dialect::talk::sid::Key;
@@ -20,7 +21,8 @@ pub(crate) fn terms(path: &'static str) -> Arc<Terms> {
         waiting_bytes: 4 << 20,
         allow_three: true,
     };
-    Arc::new(Terms { path, pace, key: Key::new([0; 32]), recovery: None })
+    let (key, client) = (Key::new([0; 32]), Client::default());
+    Arc::new(Terms { path, pace, key, recovery: None, cookie: None, client })
 }
 
 /// Serves this dialect, and nothing else, at a port of 127.0.0.1, until it is killed.

@@ -12,7 +12,7 @@ use model::{Draft, Grant, Limits, Payload, Principal, VHostName, Verbatim};
 use node::exchange::Plan;
 use node::{Clock, Exchange, StaticTokens, VHost};
 use server::config::Dialects;
-use server::registry;
+use server::registry::{self, Client};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +50,11 @@ impl World {
         let vhost = exchange.vhost(&VHostName::root()).map(Arc::clone).ok_or("there is no virtual host")?;
         let port = PortPlan { vhost: Arc::clone(&vhost), speak: Speak::Http };
         let rules = Rules { limits: exchange.limits.clone(), gates: vec![Gate::loopback()] };
-        let wiring = Arc::new(Wiring::new(registry::dialects(&Dialects::default()), vec![port], rules));
+        let wiring = Arc::new(Wiring::new(
+            registry::dialects(&Dialects::default(), &Client::default()),
+            vec![port],
+            rules,
+        ));
         let doors: Arc<Doors<VoidStream>> = Arc::new(Doors::new(exchange.shards()));
         let shard = |number: u16| {
             let bell = Arc::clone(&stage);

@@ -45,7 +45,7 @@ impl Rehearsal {
     /// A node with these settings and this many shards. Where it would listen does not matter.
     #[must_use]
     pub fn new(settings: Settings, shards: u16) -> Self {
-        let dialects = server::registry::dialects(&settings.dialects);
+        let dialects = server::registry::dialects(&settings.dialects, &settings.client);
         let own = dialects.iter().position(|d| d.name() == "watchtower").and_then(|n| u8::try_from(n).ok());
         let own_ports = own.map_or_else(Vec::new, |own| vec![(Port::Listener, own), (Port::Datagrams, own)]);
         let tokens = StaticTokens::new(settings.tokens, settings.anonymous);

@@ -118,6 +118,8 @@ struct Puppet {
     mark: Mark,
     /// The session that does not exist.
     missing: Option<String>,
+    /// Nobody is answered who says no more.
+    leaves: bool,
     tickets: u64,
 }
 
@@ -137,6 +139,7 @@ impl Puppet {
             last_words: None,
             mark: Mark::default(),
             missing: None,
+            leaves: false,
             tickets: 0,
         }
     }
@@ -233,6 +236,7 @@ impl Puppet {
             "accept" => turn.accept_websocket(None),
             "relay" => self.relay = Some(rest.to_owned()),
             "lastly" => self.last_words = Some(rest.to_owned()),
+            "leave-with-it" => self.leaves = true,
             "close" => turn.close(CloseReason::Done),
             "panic" => panic!("{BOMB}"),
             other => panic!("no puppet knows how to {other}"),
@@ -437,6 +441,11 @@ impl Conversation for Puppet {
     fn wake_at(&self) -> Option<Time> {
         assert!(!self.bombs.contains_key("wake"), "{BOMB}");
         self.timers.iter().map(|t| t.0).min()
+    }
+
+    fn takes_end_for_gone(&self) -> bool {
+        assert!(!self.bombs.contains_key("end"), "{BOMB}");
+        self.leaves
     }
 
     fn on_close(&mut self, reason: CloseReason, turn: &mut Turn) {

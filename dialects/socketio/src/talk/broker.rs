@@ -76,17 +76,24 @@ impl Broker {
         self.key.of_socket(room).map(|(session, _)| session).or_else(|| self.key.session(room))
     }
 
-    /// Does what an event asks for. What is wrong with it, in words.
-    fn act(&self, said: &Said<'_>, named: Named<'_>, turn: &mut Turn) -> Result<(), &'static str> {
+    /// Does what an event asks for. `false`: that was done before. What is wrong with it, in words.
+    fn act(
+        &self,
+        own: SessionId,
+        said: &Said<'_>,
+        named: Named<'_>,
+        turn: &mut Turn,
+    ) -> Result<bool, &'static str> {
         let mut arguments = named.arguments;
         let ticket = ticket(said.ack);
         match &*named.name {
             "subscribe" => {
                 let room = room(arguments.next())?;
-                if self.client(&room).is_some() {
-                    return Err("this is the id of a client, which hears what is said to it without asking");
+                match self.client(&room) {
+                    None => turn.join(ticket, &room, None),
+                    Some(client) if client == own => return Ok(false),
+                    Some(_) => return Err(OTHERS),
                 }
-                turn.join(ticket, &room, None);
             }
             "unsubscribe" => turn.leave(ticket, &room(arguments.next())?),
             "publish" => {
@@ -110,10 +117,11 @@ impl Broker {
             }
             _ => return Err("this server knows subscribe, unsubscribe, publish and broadcast"),
         }
-        Ok(())
+        Ok(true)
     }
 }
 
+const OTHERS: &str = "this is the id of a client, which hears what is said to it without asking";
 const TOO_MUCH: &str = "this has more attachments than can be carried";
 
 /// What is published: the event that members hear, of which the last argument is what everybody else does.
@@ -173,8 +181,9 @@ impl App for Broker {
     ) -> Result<(), Over> {
         // Answers are none: nobody has asked for one.
         let Some(named) = said.event() else { return Ok(()) };
-        match self.act(said, named, turn) {
-            Ok(()) => Ok(()),
+        match self.act(line.session, said, named, turn) {
+            Ok(true) => Ok(()),
+            Ok(false) => Self::answer(said.ack, b"[]", sockets, line, turn),
             Err(why) => Self::refuse(said.ack, why, sockets, line, turn),
         }
     }

@@ -428,6 +428,13 @@ impl Engine {
         }
     }
 
+    /// Answers the poll that has opened the session. `cookie`: a `Set-Cookie` that it is answered with.
+    pub fn greet(&mut self, cookie: Option<String>, turn: &mut Turn) {
+        if let Transport::Polling(waiting) = &mut self.transport {
+            waiting.answer(cookie, turn);
+        }
+    }
+
     /// Answers the poll that waits, if there is something to be told. To be called at the end of each turn.
     pub fn flush(&mut self, turn: &mut Turn) {
         if let Transport::Polling(waiting) = &mut self.transport {

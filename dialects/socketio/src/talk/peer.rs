@@ -2,6 +2,7 @@
 //!
 //! Brings requests to their sessions and the layer above to its words. Does not know what the layer says.
 
+use crate::client::Client;
 use crate::talk::engine::{Asked, Engine, NO_CODE, Over, Pace, Refused, Up, poll};
 use crate::talk::recovery::{Recovery, Returning, Wait};
 use crate::talk::sid::Key;
@@ -128,6 +129,10 @@ pub struct Terms {
     pub key: Key,
     /// How they wait for clients of revision 4 to come back, if they do.
     pub recovery: Option<Recovery>,
+    /// The name of the cookie that has a session's id.
+    pub cookie: Option<Box<str>>,
+    /// The files of the client library that are served.
+    pub client: Client,
 }
 
 impl Terms {
@@ -135,6 +140,18 @@ impl Terms {
     #[must_use]
     pub fn is_ours(&self, request: &Request<'_>) -> bool {
         request.path.strip_prefix(self.path).is_some_and(|rest| matches!(rest, "" | "/"))
+    }
+
+    /// The name of the client library's file that a request is for.
+    #[must_use]
+    pub fn file<'a>(&self, request: &Request<'a>) -> Option<&'a str> {
+        let name = request.path.strip_prefix(self.path)?.strip_prefix('/')?;
+        Some(name).filter(|name| self.client.has(name))
+    }
+
+    /// The cookie of a session, as the reference sets it.
+    fn cookie(&self, sid: &str) -> Option<String> {
+        self.cookie.as_ref().map(|name| format!("{name}={sid}; Path=/; HttpOnly; SameSite=Lax"))
     }
 }
 
@@ -363,6 +380,10 @@ impl<L: Layer> Peer<L> {
 
     fn first(&mut self, request: &Request<'_>, turn: &mut Turn) {
         self.state = State::Passing(request.wants_websocket);
+        if let Some(name) = self.terms.file(request) {
+            self.terms.client.answer(name, request, turn);
+            return;
+        }
         if !self.terms.is_ours(request) {
             // There is nothing here, but the server is well.
             return turn.respond(Response::new(200, "text/plain"), |_| {});
@@ -380,12 +401,15 @@ impl<L: Layer> Peer<L> {
             Ok(engine) => {
                 turn.outlive_links(true);
                 let is_websocket = engine.websocket().is_some();
+                let cookie = self.terms.cookie(&sid);
                 self.state = State::Open(engine);
                 self.with(turn, |layer, line, turn| {
                     if is_websocket {
                         layer.changed(line, turn);
                     }
-                    layer.opened(request, line, turn)
+                    layer.opened(request, line, turn)?;
+                    line.engine.greet(cookie, turn);
+                    Ok(())
                 });
             }
         }
@@ -480,6 +504,11 @@ impl<L: Layer> Conversation for Peer<L> {
             State::Ending(_, until) | State::Moved(_, _, until) | State::Away { until, .. } => Some(*until),
             State::New | State::Passing(_) => None,
         }
+    }
+
+    fn takes_end_for_gone(&self) -> bool {
+        // As the reference does: no client of its polls by half a connection.
+        matches!(self.state, State::Open(_))
     }
 
     fn on_close(&mut self, reason: CloseReason, turn: &mut Turn) {

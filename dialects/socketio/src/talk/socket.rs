@@ -150,7 +150,12 @@ pub struct Sockets {
     returns: Option<Key>,
     /// The client has wanted to come back, and cannot.
     begins_anew: bool,
+    /// Until when the next attachment must have come, if there is one to come.
+    attached_by: Option<Time>,
 }
+
+/// How long a packet waits for its next attachment.
+const ATTACHMENT: Duration = Duration::from_secs(45);
 
 impl Sockets {
     /// Whether there is a socket in this namespace.
@@ -273,6 +278,7 @@ impl<A: App> Sio<A> {
             until: None,
             returns: None,
             begins_anew: false,
+            attached_by: None,
         };
         Self { sockets, connect_timeout: bounds.connect_timeout, shown: None, app }
     }
@@ -293,6 +299,7 @@ impl<A: App> Sio<A> {
         turn: &mut Turn,
     ) {
         self.sockets.reader = Reader::new();
+        self.sockets.attached_by = None;
         self.sockets.later.clear();
         self.sockets.connected.clear();
         self.sockets.connecting = Some("/".into());
@@ -333,6 +340,8 @@ impl<A: App> Sio<A> {
                 (whole.as_ref().map(Whole::packet), whole.as_ref().map_or(&[][..], |w| &w.attachments))
             }
         };
+        let awaits = self.sockets.reader.is_waiting();
+        self.sockets.attached_by = awaits.then(|| turn.now.time + ATTACHMENT);
         packet.map_or(Ok(()), |packet| self.act(&packet, attachments, line, turn))
     }
 
@@ -448,6 +457,9 @@ impl<A: App> Layer for Sio<A> {
         {
             return Err(Over::Told);
         }
+        if self.sockets.attached_by.is_some_and(|by| by <= turn.now.time) {
+            return Err(Over::Silent);
+        }
         if self.app.wake_at().is_some_and(|at| at <= turn.now.time) {
             self.app.tick(&mut self.sockets, line, turn)?;
         }
@@ -455,7 +467,7 @@ impl<A: App> Layer for Sio<A> {
     }
 
     fn wake_at(&self) -> Option<Time> {
-        self.sockets.until.into_iter().chain(self.app.wake_at()).min()
+        self.sockets.until.into_iter().chain(self.sockets.attached_by).chain(self.app.wake_at()).min()
     }
 
     fn closing(&mut self, reason: CloseReason, line: &mut Line<'_>, turn: &mut Turn) {

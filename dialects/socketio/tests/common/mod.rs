@@ -5,6 +5,7 @@
 
 use dialect::{Command, Conversation, Effect, Event, Frame, Header, Opening, Request, Road, Turn};
 use model::{LinkId, Now, SessionId, Time, Unit, VHostName};
+use socketio_dialect::Client;
 use socketio_dialect::talk::engine::Pace;
 use socketio_dialect::talk::peer::Terms;
 use socketio_dialect::talk::sid::Key;
@@ -27,7 +28,8 @@ pub(crate) fn pace() -> Pace {
 }
 
 pub(crate) fn terms(pace: Pace) -> Arc<Terms> {
-    Arc::new(Terms { path: "/socket.io", pace, key: Key::new([7; 32]), recovery: None })
+    let (key, cookie, client) = (Key::new([7; 32]), Some("io".into()), Client::default());
+    Arc::new(Terms { path: "/socket.io", pace, key, recovery: None, cookie, client })
 }
 
 /// How sessions are opened here.
@@ -45,11 +47,13 @@ pub(crate) struct Stage {
     turn: Turn,
     now: Time,
     sid: String,
+    /// The cookie that came with the last answer.
+    pub(crate) cookie: Option<String>,
 }
 
 impl Stage {
     pub(crate) fn new(talk: Box<dyn Conversation>, terms: &Terms) -> Self {
-        Self { talk, turn: Turn::default(), now: Time(0), sid: terms.key.sid(SESSION) }
+        Self { talk, turn: Turn::default(), now: Time(0), sid: terms.key.sid(SESSION), cookie: None }
     }
 
     /// `GET EIO=4&transport=polling`, on a link; `SID` in it is the session's id. A WebSocket asks to be one.
@@ -117,7 +121,7 @@ impl Stage {
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "what a test does not name it shows as it is")]
     fn wanted(&mut self) -> Vec<String> {
-        let sid = &self.sid;
+        let (sid, set) = (&self.sid, &mut self.cookie);
         let (effects, words) = self.turn.take();
         let at = |link: Option<LinkId>| link.map_or("-".to_owned(), |l| l.slot.to_string());
         let show = |effect| match effect {
@@ -128,6 +132,8 @@ impl Stage {
                 format!("{}< {}", at(link), hex(words.bytes(span)))
             }
             Effect::Respond { link, response, body } => {
+                let cookie = response.headers.iter().find(|(name, _)| *name == "Set-Cookie");
+                *set = cookie.map(|(_, value)| value.replace(sid, "<sid>"));
                 let body = match std::str::from_utf8(words.bytes(body)) {
                     Ok(text) => text.replace(sid, "<sid>").replace('\u{1e}', "␞"),
                     Err(_) => hex(words.bytes(body)),

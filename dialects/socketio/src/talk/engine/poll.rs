@@ -59,6 +59,11 @@ impl Waiting {
 
     /// Answers the poll that waits, if there is something to be told.
     pub(super) fn flush(&mut self, turn: &mut Turn) {
+        self.answer(None, turn);
+    }
+
+    /// The same, with this cookie.
+    pub(super) fn answer(&mut self, cookie: Option<String>, turn: &mut Turn) {
         let Some(link) = self.asked.filter(|_| !self.ends.is_empty()) else { return };
         self.asked = None;
         let mut body = Vec::new();
@@ -69,7 +74,8 @@ impl Waiting {
             (None, Unit::Text) => "text/plain; charset=UTF-8",
             (None, Unit::Binary) => "application/octet-stream",
         };
-        let response = Response::new(200, content).with("Cache-Control", "no-store");
+        let mut response = Response::new(200, content).with("Cache-Control", "no-store");
+        response.headers.extend(cookie.map(|cookie| ("Set-Cookie", cookie.into())));
         turn.on_link(link, |turn| turn.respond(response, |out| out.extend_from_slice(&body)));
     }
 
