@@ -1,4 +1,4 @@
-//! The client library's files, for pages to load from beside the sessions. SPEC [ENG-18].
+//! The client library's files, for pages to load from beside the sessions. SPEC [ENG-19].
 //!
 //! Holds bytes that somebody else has read. Refuses to know where they come from.
 
