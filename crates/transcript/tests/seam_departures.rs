@@ -112,4 +112,5 @@ fn who_cannot_say_whether_the_end_is_one_is_left() {
     http.peer.finish();
     stage.settle();
     assert_eq!((stage.sessions(), stage.connections()), (0, 0));
+    assert_eq!(stage.counters().panics, 1);
 }

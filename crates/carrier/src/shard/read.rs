@@ -10,7 +10,6 @@ use crate::websocket::{self, Fault, Item, Opcode};
 use dialect::Frame;
 use model::{CloseReason, LinkId};
 use std::io::{self, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What a delivery that a link has caused is charged against its budget for the turn, as if so many bytes had been
@@ -167,13 +166,20 @@ impl<N: Net> Shard<N> {
         if !link.ended || !link.pause.asking {
             return;
         }
-        let (session, gone) = (link.session, link.gone);
-        let conversation = self.sessions.get(session as usize).and_then(|s| s.conversation.as_ref());
-        // Whose code it is that answers is not known.
-        let answer = || conversation.is_some_and(|c| c.takes_end_for_gone());
-        if gone || catch_unwind(AssertUnwindSafe(answer)).unwrap_or(true) {
+        if link.gone || self.takes_end_for_gone(link.session) {
             self.lose_link(slot, CloseReason::Gone);
         }
+    }
+
+    fn takes_end_for_gone(&mut self, session: u32) -> bool {
+        let there = self.sessions.get_mut(session as usize).and_then(|s| s.conversation.take());
+        let Some(conversation) = there else { return false };
+        let takes = self.guard(|| conversation.takes_end_for_gone());
+        if let Some(session) = self.sessions.get_mut(session as usize) {
+            session.conversation = Some(conversation);
+        }
+        // One that panics answers nobody.
+        takes.unwrap_or(true)
     }
 
     /// Hands what was read to whatever is spoken on the link.
