@@ -112,16 +112,23 @@ async function cookie(at, generation) {
   equal(`${generation}: a cookie has the session's id`, opened.headers.get("set-cookie"), `io=${sid}; Path=/; HttpOnly; SameSite=Lax`);
 }
 
-/** How many hear a message in a room. */
-const members = async (at, room) => JSON.parse(await curl("-d", "1", `${at}/c/${room}`)).members;
+/** How many are in a room. Nobody is told anything by that, so that a poll that waits goes on waiting. */
+async function members(at, room) {
+  const { channels } = JSON.parse(await curl(`${at}/c`));
+  return channels.find((c) => c.channel === room)?.members ?? 0;
+}
 
 /** A program by polls is killed while it waits. Its next ping would be due after 25 s. */
 async function killed(at, generation) {
+  // It says that it waits when it has asked, and what it has asked after that has been answered.
   const script = `const io = require("socket.io-client-${generation}");
 const socket = io("${at}", { transports: ["polling"], reconnection: false });
-socket.on("connect", () => socket.emit("subscribe", "lost", () => console.log("subscribed")));`;
+const asked = async () => { for (let i = 0; i < 20; i += 1) await (await fetch("${at}/c")).text(); };
+socket.on("connect", () => socket.emit("subscribe", "lost", () => {
+  socket.io.engine.transport.once("poll", () => asked().then(() => console.log("waits")));
+}));`;
   const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
-  await soon(new Promise((resolve) => child.stdout.once("data", resolve)), "a subscription");
+  await soon(new Promise((resolve) => child.stdout.once("data", resolve)), "a poll");
   equal(`${generation}: a program that polls is a member`, await members(at, "lost"), 1);
   child.kill("SIGKILL");
   const end = Date.now() + 10_000;

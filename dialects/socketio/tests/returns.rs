@@ -7,6 +7,7 @@ mod common;
 use common::{Stage, link, opening, pace};
 use dialect::Event;
 use model::{Principal, Ticket};
+use socketio_dialect::Client;
 use socketio_dialect::talk::broker::Broker;
 use socketio_dialect::talk::peer::{Peer, Terms};
 use socketio_dialect::talk::recovery::Recovery;
@@ -20,7 +21,8 @@ const OPEN: &str = "GET EIO=4&transport=websocket";
 
 fn terms(sessions: usize) -> Arc<Terms> {
     let recovery = Some(Recovery::new(Duration::from_secs(60), sessions));
-    Arc::new(Terms { path: "/socket.io", pace: pace(), key: Key::new([7; 32]), recovery })
+    let (key, client) = (Key::new([7; 32]), Client::default());
+    Arc::new(Terms { path: "/socket.io", pace: pace(), key, recovery, cookie: None, client })
 }
 
 /// A client of the broker on link 1, connected to nothing.
