@@ -61,11 +61,11 @@ impl Messaging {
     }
 
     /// It is known who it is: from now on it hears what is for it, and what is for all.
-    fn welcome(&mut self, principal: &Principal, line: &Line<'_>, turn: &mut Turn) {
+    fn welcome(&mut self, principal: &Principal, sockets: &Sockets, line: &Line<'_>, turn: &mut Turn) {
         (self.is_known, self.until) = (true, None);
         let left = principal.expires_ms().map(|end| end.saturating_sub(turn.now.wall_ms));
         self.warning = left.map(|left| Time(turn.now.time.0.saturating_add(left.saturating_sub(WARNING))));
-        map::listen(Profile::Messaging, line, turn);
+        map::listen(Profile::Messaging, sockets.parser(), line, turn);
         for channel in principal.assigned() {
             turn.join(SILENT, channel.as_str(), None);
         }
@@ -235,11 +235,11 @@ impl App for Messaging {
     ) -> Result<(), Over> {
         match event {
             Event::Authenticated { ticket: CONNECT, principal } => {
-                self.welcome(principal, line, turn);
+                self.welcome(principal, sockets, line, turn);
                 sockets.connect(&self.id(line), line, turn)
             }
             Event::Authenticated { principal, .. } => {
-                self.welcome(principal, line, turn);
+                self.welcome(principal, sockets, line, turn);
                 sockets.emit(Head::event("/", None, 0), "[\"authenticated\"]", &[], line, turn)
             }
             Event::Refused { ticket: CONNECT, refusal } => {
@@ -251,7 +251,9 @@ impl App for Messaging {
             Event::Refused { ticket: AUTHENTICATE, refusal } => {
                 self.unauthorized(&words(refusal), sockets, line, turn)
             }
-            Event::Deliver(delivery) => map::deliver(&delivery.message, Profile::Messaging, line, turn),
+            Event::Deliver(delivery) => {
+                map::deliver(&delivery.message, Profile::Messaging, sockets.parser(), line, turn)
+            }
             Event::Gap { missed } => sockets.tell_gap(missed, line, turn),
             Event::Refused { .. }
             | Event::Joined { .. }
@@ -280,9 +282,9 @@ impl App for Messaging {
         }
     }
 
-    fn changed(&mut self, _: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
+    fn changed(&mut self, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
         if self.is_known {
-            map::listen(Profile::Messaging, line, turn);
+            map::listen(Profile::Messaging, sockets.parser(), line, turn);
         }
     }
 
