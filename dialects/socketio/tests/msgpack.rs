@@ -77,8 +77,8 @@ fn said(event: &str, attachments: &[Bytes]) -> Message {
 enum Node {
     Leaf(String),
     Attachment(Vec<u8>),
-    Array(Vec<Node>),
-    Object(Vec<(String, Node)>),
+    Array(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 fn node() -> impl Strategy<Value = Node> {
