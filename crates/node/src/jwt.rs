@@ -18,7 +18,7 @@ pub use rules::{NAMES, Rules};
 pub use template::Template;
 pub use token::TOKEN_MAX;
 
-use crate::authority::{Authority, Reply, StaticTokens, Verdict};
+use crate::authority::{Authority, Reply, Shown, StaticTokens, Verdict};
 use crate::{Clock, Control};
 use cache::{Cache, hash};
 use model::{Now, Principal, Refusal, TokenFlaw, VHostName};
@@ -90,8 +90,14 @@ impl Jwt {
 
     /// Who shows this token.
     pub(crate) fn verify(&self, text: &str, now: Now) -> Result<Arc<Principal>, Unproven> {
+        self.verify_on(text, None, now)
+    }
+
+    /// Who shows this token on a page of this host.
+    fn verify_on(&self, text: &str, page: Option<&str>, now: Now) -> Result<Arc<Principal>, Unproven> {
         let token = Token::read(text)?;
-        let hash = hash(text);
+        let page = page.filter(|_| self.rules.ask_for_pages());
+        let hash = hash(text, page);
         let known = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&hash, now.wall_ms);
         if let Some(principal) = known {
             return Ok(principal);
@@ -106,7 +112,7 @@ impl Jwt {
         if !key.verify(token.algorithm, token.signed.as_bytes(), &token.signature) {
             return Err(TokenFlaw::Signature.into());
         }
-        let principal = Arc::new(self.rules.owner(&token.claims()?, now.wall_ms)?);
+        let principal = Arc::new(self.rules.owner(&token.claims()?, page, now.wall_ms)?);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         // A key that has been taken away meanwhile has been looked for before the cache was emptied.
         if Arc::ptr_eq(&keys, &self.keys.read().unwrap_or_else(PoisonError::into_inner)) {
@@ -129,14 +135,16 @@ impl Jwt {
 }
 
 impl Authority for Jwt {
-    fn admit(&self, credential: Option<&str>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict {
-        let Some(text) = credential.filter(|_| *vhost == self.vhost) else {
+    fn admit(&self, shown: Shown<'_>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict {
+        let Some(text) = shown.credential.filter(|_| *vhost == self.vhost) else {
             return Verdict::Now(Err(Refusal::BadToken));
         };
-        match (self.verify(text, now), &self.refresh) {
+        match (self.verify_on(text, shown.page, now), &self.refresh) {
             (Ok(principal), _) => Verdict::Now(Ok(principal)),
             (Err(Unproven::Flaw(flaw)), _) => Verdict::Now(Err(Refusal::InvalidToken(flaw))),
-            (Err(Unproven::NoKey(kid)), Some(refresh)) => refresh.ask(kid, text, now.time, reply),
+            (Err(Unproven::NoKey(kid)), Some(refresh)) => {
+                refresh.ask(kid, (text, shown.page), now.time, reply)
+            }
             (Err(Unproven::NoKey(_)), None) => {
                 Verdict::Now(Err(Refusal::InvalidToken(TokenFlaw::UnknownKey)))
             }
@@ -179,10 +187,10 @@ impl Credentials {
 }
 
 impl Authority for Credentials {
-    fn admit(&self, credential: Option<&str>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict {
-        match self.jwt(credential, vhost, now) {
-            Some(jwt) => jwt.admit(credential, vhost, now, reply),
-            None => self.tokens.admit(credential, vhost, now, reply),
+    fn admit(&self, shown: Shown<'_>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict {
+        match self.jwt(shown.credential, vhost, now) {
+            Some(jwt) => jwt.admit(shown, vhost, now, reply),
+            None => self.tokens.admit(shown, vhost, now, reply),
         }
     }
 

@@ -380,8 +380,9 @@ dialect::section! {
         #[key(default = "none", example = "[\"READ chat.*\"]")]
         pub grants: Vec<String>,
         /// Channels that are the owner's own, with claims in braces: the owner may join them, and no other without a
-        /// grant that names them. `{claim!}`, and a claim that names the owner, must be there.
-        #[key(default = "none", example = "[\"user({user_id})\", \"site({host})\"]")]
+        /// grant that names them. `{claim!}`, and a claim that names the owner, must be there. With
+        /// `{claim|origin.host}` the host of the page takes the place where there is no such claim.
+        #[key(default = "none", example = "[\"user({user_id})\", \"site({host|origin.host})\"]")]
         pub channels: Vec<String>,
         /// Whether owners may publish to their own channels.
         pub write_channels: bool,

@@ -47,8 +47,18 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Who shows a token with these claims.
-    pub(crate) fn owner(&self, claims: &Members, wall_ms: u64) -> Result<Principal, TokenFlaw> {
+    /// Whether it matters on which page a token is shown.
+    pub(crate) fn ask_for_pages(&self) -> bool {
+        self.channels.iter().any(Template::asks_for_page)
+    }
+
+    /// Who shows a token with these claims, on a page of this host.
+    pub(crate) fn owner(
+        &self,
+        claims: &Members,
+        page: Option<&str>,
+        wall_ms: u64,
+    ) -> Result<Principal, TokenFlaw> {
         let until_ms = self.check_time(claims, wall_ms)?;
         self.check_parties(claims)?;
         let name = self.name(claims)?;
@@ -56,7 +66,7 @@ impl Rules {
         grants.extend(self.granted(claims)?);
         let mut channels = Vec::new();
         for template in &self.channels {
-            channels.extend(template.fill(claims)?);
+            channels.extend(template.fill(claims, page)?);
         }
         let pass = Pass { until_ms, channels: channels.into(), may_write: self.may_write };
         let role = Role { name: Some(name), grants: grants.into(), proven: true, pass: Some(Box::new(pass)) };

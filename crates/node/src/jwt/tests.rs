@@ -415,6 +415,37 @@ fn owners_have_channels_of_their_own() {
     }
 }
 
+/// A page says where it is only where a token says nothing of it, and only where a template asks.
+#[test]
+fn a_page_stands_in_for_a_claim_that_is_missing() {
+    let jwt =
+        owning(&["user({user_id})", "site({host|origin.host})", "of({host})", "{host!|origin.host}/all"]);
+    let channels = |claims: Value, page: Option<&str>| {
+        let principal = jwt.verify_on(&token(&claims), page, now())?;
+        Ok(principal.assigned().iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let claims = || json!({"user_id": 5});
+    let at = |host: &str| vec!["user(5)".to_owned(), format!("site({host})"), format!("{host}/all")];
+    // One token on two pages is two principals, whichever was seen first.
+    for page in ["a.example", "b.example", "a.example"] {
+        assert_eq!(channels(claims(), Some(page)), Ok(at(page)));
+    }
+    let missing = TokenFlaw::NoClaim { claim: "host".into() };
+    assert_eq!(channels(claims(), None), Err(Unproven::Flaw(missing)));
+    let all = ["user(5)", "site(c.example)", "of(c.example)", "c.example/all"];
+    assert_eq!(channels(json!({"user_id": 5, "host": "c.example"}), Some("a.example")).unwrap(), all);
+    // A claim that is there and cannot be used is not passed over.
+    let bad = TokenFlaw::BadClaim { claim: "host".into() };
+    assert_eq!(channels(json!({"user_id": 5, "host": ["c"]}), Some("a.example")), Err(Unproven::Flaw(bad)));
+    let without = owning(&["user({user_id})", "site({host|origin.host})"]);
+    assert_eq!(without.verify(&token(&claims()), now()).unwrap().assigned().len(), 1);
+    // Where no template asks, a page is nothing, not even to the cache.
+    let deaf = owning(&["site({host})"]);
+    let one = deaf.verify_on(&token(&claims()), Some("a.example"), now()).unwrap();
+    assert!(one.assigned().is_empty());
+    assert!(Arc::ptr_eq(&one, &deaf.verify_on(&token(&claims()), Some("b.example"), now()).unwrap()));
+}
+
 #[test]
 fn a_set_offers_the_keys_that_are_for_signatures() {
     let pairs = [curve(&ECDSA_P256_SHA256_FIXED_SIGNING), curve(&ECDSA_P256_SHA256_FIXED_SIGNING)];

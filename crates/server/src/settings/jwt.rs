@@ -239,6 +239,7 @@ mod tests {
             (format!("{SECRET}channels = ['{{a}}{{b}}']\n"), "between two claims", "in braces"),
             (format!("{SECRET}channels = ['u({{a)']\n"), "a `}` is missing", "in braces"),
             (format!("{SECRET}channels = ['u({{}})']\n"), "a claim's name is missing", "in braces"),
+            (format!("{SECRET}channels = ['u({{sub|origin.host}})']\n"), "name of an owner", "in braces"),
             (format!("{SECRET}channels = ['*({{a}})']\n"), "is no pattern", "in braces"),
             (format!("{SECRET}grants = ['SHOUT a']\n"), "auth.jwt.grants", "READ chat.*"),
             (format!("{SECRET}issuer = ''\n"), "auth.jwt.issuer: is empty", "leave it out"),

@@ -4,6 +4,7 @@
 use super::broker::{CONNECT, token};
 use crate::map::{self, Profile};
 use crate::talk::engine::Over;
+use crate::talk::page;
 use crate::talk::peer::Line;
 use crate::talk::sid::Key;
 use crate::talk::socket::{App, Said, Sockets};
@@ -42,6 +43,8 @@ pub struct Messaging {
     manners: Manners,
     /// The token that came with the first request.
     token: Option<Box<str>>,
+    /// The host of the page that it runs on.
+    page: Option<Box<str>>,
     is_known: bool,
     /// When it is sent away.
     until: Option<Time>,
@@ -53,7 +56,7 @@ impl Messaging {
     /// A client of whom nothing is known.
     #[must_use]
     pub fn new(key: Key, manners: Manners) -> Self {
-        Self { key, manners, token: None, is_known: false, until: None, warning: None }
+        Self { key, manners, token: None, page: None, is_known: false, until: None, warning: None }
     }
 
     fn id(&self, line: &Line<'_>) -> String {
@@ -86,7 +89,7 @@ impl Messaging {
     ) -> Result<(), Over> {
         match token(shown) {
             Some(token) => {
-                turn.authenticate(AUTHENTICATE, Some(&token));
+                turn.authenticate_on(AUTHENTICATE, Some(&token), self.page.as_deref());
                 Ok(())
             }
             None => self.unauthorized("invalid token datatype", sockets, line, turn),
@@ -175,6 +178,7 @@ impl App for Messaging {
             let cookies = request.header("cookie")?.split(';');
             cookies.filter_map(|c| c.trim().split_once('=')).find(|(name, _)| *name == "token")
         };
+        self.page = page::host(request).map(Into::into);
         let token = request.token().map(std::borrow::Cow::into_owned);
         self.token = token.or_else(|| cookie().map(|(_, token)| token.to_owned())).map(Into::into);
     }
@@ -191,7 +195,7 @@ impl App for Messaging {
             return sockets.refuse_unknown(line, turn);
         }
         if let Some(credential) = token(shown).or_else(|| self.token.take().map(String::from)) {
-            turn.authenticate(CONNECT, Some(&credential));
+            turn.authenticate_on(CONNECT, Some(&credential), self.page.as_deref());
             return Ok(());
         }
         self.until = Some(turn.now.time + self.manners.authenticate_within);
