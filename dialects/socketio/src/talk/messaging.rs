@@ -1,5 +1,5 @@
 //! The Messaging profile: clients that show who they are by a token, hear what is meant for them, and speak to all.
-//! SPEC [MSG-1] to [MSG-8].
+//! SPEC [MSG-1] to [MSG-10].
 
 use super::broker::{CONNECT, token};
 use crate::map::{self, Profile};
@@ -24,6 +24,9 @@ const UNAUTHORIZED: u64 = 0;
 /// How long a client may leave `unauthorized` unanswered.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Tokens that a client may show in vain.
+const MISSES: u8 = 3;
+
 /// How long before its token expires a client is told so: its session ends at that moment, and who polls would not hear
 /// of it any more.
 const WARNING: u64 = 500;
@@ -45,6 +48,8 @@ pub struct Messaging {
     token: Option<Box<str>>,
     /// The host of the page that it runs on.
     page: Option<Box<str>>,
+    /// Tokens that it has shown in vain.
+    misses: u8,
     is_known: bool,
     /// When it is sent away.
     until: Option<Time>,
@@ -56,7 +61,7 @@ impl Messaging {
     /// A client of whom nothing is known.
     #[must_use]
     pub fn new(key: Key, manners: Manners) -> Self {
-        Self { key, manners, token: None, page: None, is_known: false, until: None, warning: None }
+        Self { key, manners, token: None, page: None, misses: 0, is_known: false, until: None, warning: None }
     }
 
     fn id(&self, line: &Line<'_>) -> String {
@@ -113,6 +118,14 @@ impl Messaging {
         array.push(b']');
         let head = Head::event("/", Some(UNAUTHORIZED), 0);
         sockets.emit(head, array, &[], line, turn)
+    }
+
+    /// A token was refused; whether that was one too many. A server that cannot say is not the client's fault.
+    fn misses(&mut self, refusal: &Refusal) -> bool {
+        if matches!(refusal, Refusal::InvalidToken(_) | Refusal::BadToken) {
+            self.misses = self.misses.saturating_add(1);
+        }
+        self.misses >= MISSES
     }
 
     /// Something for all. SPEC [MSG-6].
@@ -250,10 +263,12 @@ impl App for Messaging {
                 let (why, mut object) = (words(refusal), Vec::new());
                 data(&why, &mut object);
                 let object = String::from_utf8_lossy(&object);
-                sockets.refuse(&why, Some(&object), Style::of(line.revision()), line, turn)
+                sockets.refuse(&why, Some(&object), Style::of(line.revision()), line, turn)?;
+                if self.misses(refusal) { Err(Over::Told) } else { Ok(()) }
             }
             Event::Refused { ticket: AUTHENTICATE, refusal } => {
-                self.unauthorized(&words(refusal), sockets, line, turn)
+                self.unauthorized(&words(refusal), sockets, line, turn)?;
+                if self.misses(refusal) { Self::send_away(sockets, line, turn) } else { Ok(()) }
             }
             Event::Deliver(delivery) => {
                 map::deliver(&delivery.message, Profile::Messaging, sockets.parser(), line, turn)
