@@ -181,7 +181,11 @@ fn words(refusal: &Refusal) -> String {
         TokenFlaw::Expired => "jwt expired".into(),
         TokenFlaw::Audience { expected } => format!("jwt audience invalid. expected: {expected}"),
         TokenFlaw::Issuer { expected } => format!("jwt issuer invalid. expected: {expected}"),
-        TokenFlaw::NoExpiry | TokenFlaw::NoClaim { .. } | TokenFlaw::BadClaim { .. } => flaw.to_string(),
+        TokenFlaw::NoExpiry
+        | TokenFlaw::LongLived { .. }
+        | TokenFlaw::Revoked
+        | TokenFlaw::NoClaim { .. }
+        | TokenFlaw::BadClaim { .. } => flaw.to_string(),
     }
 }
 
