@@ -9,7 +9,7 @@ import signal
 import jwt
 from issuers import soon_over
 from peers import Rooms, Stream, check, curl, equal, run, soon
-from servers import folder, server
+from servers import folder, server, wait_for
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -82,7 +82,7 @@ async def taken_back():
             equal("nobody comes back", (reply.status, reply.json()["detail"]), (401, "the token has been revoked"))
             listed.write_text("sub:\n")
             running.process.send_signal(signal.SIGHUP)
-            await running.logged("line 1 of")
+            await wait_for("the log names the line", lambda: "line 1 of" in running.log.read_text())
             reply = await curl("-H", f"Authorization: Bearer {tokens[0]}", url)
             equal("a list that is wrong changes nothing", reply.status, 401)
             long = jwt.encode({"sub": "dan", "exp": soon_over(8000)}, SECRET, "HS256")
