@@ -8,7 +8,7 @@ use model::{ChannelName, Draft, Message, Parts, Payload, Position, Publisher, Se
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use serde_json::Value;
-use socketio_dialect::map::{self, Profile};
+use socketio_dialect::map::{self, Profile, Way};
 use socketio_dialect::wire::arguments;
 use socketio_dialect::wire::binary::{Reader, Whole};
 use socketio_dialect::wire::engine::Revision::Four;
@@ -31,18 +31,18 @@ fn message(draft: Draft) -> Message {
 }
 
 /// What a client in msgpack hears.
-fn in_msgpack(message: &Message) -> Whole {
+fn in_msgpack(message: &Message, offsets: bool) -> Whole {
     let mut parts = Parts::default();
-    map::encode_msgpack(message, Profile::Broker, &mut parts);
+    map::encode_msgpack(message, Profile::Broker, offsets, &mut parts);
     let units: Vec<_> = parts.iter().collect();
     let [(Unit::Binary, bytes)] = units[..] else { panic!("{units:?}") };
     msgpack::read(bytes, Four, &Limits::default()).unwrap()
 }
 
 /// What a client in text hears, attachments and all.
-fn in_text(message: &Message) -> Whole {
+fn in_text(message: &Message, offsets: bool) -> Whole {
     let mut parts = Parts::default();
-    map::encode(message, Profile::Broker, Four, false, &mut parts);
+    map::encode(message, Profile::Broker, Way { revision: Four, as_text: false, offsets }, &mut parts);
     let mut reader = Reader::new();
     let mut heard = None;
     for (unit, bytes) in parts.iter() {
@@ -152,18 +152,20 @@ proptest! {
         }
         event.push(']');
 
-        let first = in_msgpack(&said(&event, &attachments));
+        let first = in_msgpack(&said(&event, &attachments), false);
         prop_assert_eq!(first.data.as_deref(), Some(&*event));
         prop_assert_eq!(&first.attachments, &attachments);
         let again = said(&first.data.unwrap(), &first.attachments);
-        let heard = in_text(&again);
+        let heard = in_text(&again, false);
         prop_assert_eq!((heard.data.as_deref(), &heard.attachments), (Some(&*event), &attachments));
         prop_assert_eq!(again.payload.bytes.clone(), said(&event, &attachments).payload.bytes);
+        // Where it stands is added to both alike.
+        prop_assert_eq!(in_msgpack(&again, true), in_text(&again, true));
         // The other way round: what is said in msgpack is what it would have been in text.
         let mut packed = Vec::new();
         msgpack::write(&Head::event("/", None, attachments.len()).with(&event), &attachments, &mut packed);
         let whole = msgpack::read(&packed, Four, &Limits::default()).unwrap();
-        prop_assert_eq!(in_text(&said(&whole.data.unwrap(), &whole.attachments)), heard);
+        prop_assert_eq!(in_text(&said(&whole.data.unwrap(), &whole.attachments), false), heard);
     }
 
     /// What another dialect says is one event, whichever parser hears it.
@@ -172,7 +174,9 @@ proptest! {
         for payload in [Payload::text(text.into_bytes().into()), Payload::bytes(bytes.into()), Payload::json("[1,{}]".into())] {
             let event = name.then(|| "tick".into());
             let message = message(Draft { event, ..Draft::new(payload) });
-            prop_assert_eq!(in_msgpack(&message), in_text(&message));
+            for offsets in [false, true] {
+ prop_assert_eq!(in_msgpack(&message, offsets), in_text(&message, offsets));
+ }
         }
     }
 }
@@ -180,13 +184,13 @@ proptest! {
 #[test]
 fn what_looks_like_an_attachment_and_is_none_stays_what_it_is() {
     let event = r#"["e",{"_placeholder":true,"num":0}]"#;
-    let heard = in_msgpack(&said(event, &[]));
+    let heard = in_msgpack(&said(event, &[]), false);
     assert_eq!((heard.data.as_deref(), heard.attachments.len()), (Some(event), 0));
 }
 
 #[test]
 fn one_attachment_in_two_places_is_two_in_msgpack() {
     let event = r#"["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]"#;
-    let heard = in_msgpack(&said(event, &[Bytes::from_static(b"x")]));
+    let heard = in_msgpack(&said(event, &[Bytes::from_static(b"x")]), false);
     assert_eq!(heard.attachments, [Bytes::from_static(b"x"), Bytes::from_static(b"x")]);
 }

@@ -508,6 +508,11 @@ impl<A: App> Layer for Sio<A> {
         let key = self.sockets.returns.as_ref().filter(|_| !self.sockets.begins_anew)?;
         match up {
             Up::Text(text) => Back::read(text.strip_prefix('0'), key).map(|back| back.session),
+            Up::Binary(bytes) if msgpack::begins_connect(bytes) => {
+                let whole = msgpack::read(bytes, Revision::Four, &self.sockets.limits).ok()?;
+                let shown = whole.data.as_deref().filter(|_| whole.namespace == "/");
+                Back::read(shown, key).map(|back| back.session)
+            }
             Up::Binary(_) => None,
         }
     }

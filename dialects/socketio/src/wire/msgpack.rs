@@ -13,5 +13,5 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::{is_likely, read};
+pub use read::{begins_connect, is_likely, read};
 pub use write::write;
