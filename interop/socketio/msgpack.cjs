@@ -4,6 +4,7 @@
 
 const parser = require("socket.io-msgpack-parser");
 const { HERE, Rooms, check, equal, fresh, run, soon } = require("peers.cjs");
+const { freePort, serve } = require("browser.cjs");
 const { WAYS, asked, client, connected, once } = require("socketio.cjs");
 
 run(async () => {
@@ -11,6 +12,14 @@ run(async () => {
     for (const way of Object.keys(WAYS)) await together(generation, way);
   }
   await refused();
+  process.env.CHAPPE__DIALECT__SOCKETIO__RECOVERY = "true";
+  const port = await freePort();
+  const server = await serve(port, "--shards", "2");
+  try {
+    for (const way of Object.keys(WAYS)) await back(`http://127.0.0.1:${port}`, way);
+  } finally {
+    await server.end();
+  }
 });
 
 const BYTES = Buffer.from([0, 1, 0x82, 0xff, 0xfe]);
@@ -80,4 +89,35 @@ async function refused() {
   const [error] = await once(nowhere, "connect_error");
   equal("a namespace that there is not", error.message, "Invalid namespace");
   nowhere.close();
+}
+
+/** Who was cut off comes back, and is told what was said meanwhile, once. */
+async function back(at, way) {
+  const options = { parser, reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
+  const [a, json] = [client("4", at, way, options), client("4", at, "websocket")];
+  try {
+    await Promise.all([connected(a, way), connected(json, "websocket")]);
+    const room = fresh();
+    for (const socket of [a, json]) await asked(socket, "subscribe", room);
+    const { id } = a;
+    const heard = [];
+    let all;
+    const whole = new Promise((resolve) => { all = resolve; });
+    a.on("data", (_, value) => heard.push(value) === 4 && all());
+    const first = once(a, "data");
+    json.emit("publish", room, "first");
+    await first;
+    const again = once(a, "connect");
+    a.io.engine.close();
+    await asked(json, "publish", room, { photo: BYTES });
+    await asked(json, "publish", room, "third");
+    await again;
+    equal(`${way}: who comes back is who it was`, [a.recovered, a.id], [true, id]);
+    await asked(json, "publish", room, "fourth");
+    await soon(whole, "what was missed");
+    equal(`${way}: and hears all, once`, shown(heard), shown(["first", { photo: BYTES }, "third", "fourth"]));
+    equal(`${way}: and is heard`, await asked(a, "publish", room, "fifth"), []);
+  } finally {
+    [a, json].forEach((socket) => socket.close());
+  }
 }
