@@ -484,10 +484,13 @@ impl<N: Net> Shard<N> {
         self.desk.limits = Arc::clone(&self.limits);
         let falls = |s: &Session| s.principal.as_ref().is_some_and(|p| !self.stands(p));
         let all = identified(&self.sessions, self.desk.shard);
-        let fallen: Vec<_> = all.filter(|(_, s)| falls(s)).map(|(id, _)| id).collect();
-        for id in fallen {
+        // A token that is taken back ends before its time, as it would have later.
+        let ends = |s: &Session| s.principal.as_ref().is_some_and(|p| p.role.pass.is_some());
+        let reason = |s: &Session| if ends(s) { CloseReason::Expired } else { CloseReason::Unauthorized };
+        let fallen: Vec<_> = all.filter(|(_, s)| falls(s)).map(|(id, s)| (id, reason(s))).collect();
+        for (id, reason) in fallen {
             if self.session(id).is_some() {
-                self.end_session(id.slot, CloseReason::Unauthorized, None);
+                self.end_session(id.slot, reason, None);
             }
         }
         // Who might have stayed without authenticating perhaps may not any more.

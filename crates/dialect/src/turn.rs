@@ -54,6 +54,8 @@ pub enum Command {
     Authenticate {
         /// What the peer showed; `None`: be anonymous.
         credential: Option<Span>,
+        /// The host of the page that it is part of, as its browser says (`Origin`); `None`: of none, or nobody looked.
+        page: Option<Span>,
     },
     /// Become a member; heard messages follow. Joining twice is joining once.
     Join {
@@ -349,8 +351,14 @@ impl Turn {
 
     /// Asks to act for whoever holds `credential`.
     pub fn authenticate(&mut self, ticket: Ticket, credential: Option<&str>) {
+        self.authenticate_on(ticket, credential, None);
+    }
+
+    /// The same on a page of this host.
+    pub fn authenticate_on(&mut self, ticket: Ticket, credential: Option<&str>, page: Option<&str>) {
         let credential = credential.map(|c| self.word(c));
-        self.command(Some(ticket), Command::Authenticate { credential });
+        let page = page.map(|p| self.word(p));
+        self.command(Some(ticket), Command::Authenticate { credential, page });
     }
 
     /// Asks to become a member of `channel`.

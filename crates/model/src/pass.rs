@@ -15,6 +15,8 @@ pub struct Pass {
     pub channels: Box<[ChannelName]>,
     /// Whether the owner may publish to them, too.
     pub may_write: bool,
+    /// The id of the token (RFC 7519 §4.1.7), by which it can be taken back.
+    pub id: Option<Box<str>>,
 }
 
 impl Pass {
@@ -76,6 +78,13 @@ pub enum TokenFlaw {
     NoExpiry,
     /// Its `exp` has come.
     Expired,
+    /// It is good for longer than any may be.
+    LongLived {
+        /// How long they may be, in seconds.
+        max: u64,
+    },
+    /// It has been taken back.
+    Revoked,
     /// It is not for whom it must be.
     Audience {
         /// For whom.
@@ -115,6 +124,8 @@ impl std::fmt::Display for TokenFlaw {
             Self::Expiry => f.write_str("the token's `exp` is no number"),
             Self::NoExpiry => f.write_str("the token has no `exp`"),
             Self::Expired => f.write_str("the token has expired"),
+            Self::LongLived { max } => write!(f, "the token is good for longer than {max} seconds"),
+            Self::Revoked => f.write_str("the token has been revoked"),
             Self::Audience { expected } => write!(f, "the token is not for `{expected}`"),
             Self::Issuer { expected } => write!(f, "the token is not by `{expected}`"),
             Self::NoClaim { claim } => write!(f, "the token has no claim `{claim}`"),
@@ -131,7 +142,7 @@ mod tests {
 
     fn owner(until_ms: Option<u64>, may_write: bool) -> Principal {
         let channels = Box::new([ChannelName::new("user(*)").unwrap()]);
-        let pass = Some(Box::new(Pass { until_ms, channels, may_write }));
+        let pass = Some(Box::new(Pass { until_ms, channels, may_write, id: None }));
         let grants = [Grant::parse("READ **").unwrap()].into();
         Principal { role: Arc::new(Role { name: None, grants, proven: true, pass }), address: None }
     }

@@ -19,10 +19,19 @@ pub enum Verdict {
     Later,
 }
 
+/// What a peer shows of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shown<'a> {
+    /// `None`: it would be anonymous.
+    pub credential: Option<&'a str>,
+    /// The host of the page that it is part of. Browsers tell the truth about it; programs say what they like.
+    pub page: Option<&'a str>,
+}
+
 /// Decides for whom a session acts. Called on a shard: whatever may wait is done elsewhere.
 pub trait Authority: Send + Sync {
-    /// `credential` is what the peer showed; `None`: it showed nothing and would be anonymous.
-    fn admit(&self, credential: Option<&str>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict;
+    /// For whom the session acts that has shown this.
+    fn admit(&self, shown: Shown<'_>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict;
 
     /// Whether this credential would be admitted, as far as that is known without asking anybody; `None`: it is not.
     /// Asked before much is taken from somebody who has not been admitted yet.
@@ -39,8 +48,8 @@ pub trait Authority: Send + Sync {
 }
 
 impl<A: Authority> Authority for Arc<A> {
-    fn admit(&self, credential: Option<&str>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict {
-        (**self).admit(credential, vhost, now, reply)
+    fn admit(&self, shown: Shown<'_>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict {
+        (**self).admit(shown, vhost, now, reply)
     }
 
     fn recognises(&self, credential: Option<&str>, vhost: &VHostName, now: Now) -> Option<bool> {
@@ -137,9 +146,9 @@ impl Register {
 }
 
 impl Authority for StaticTokens {
-    fn admit(&self, credential: Option<&str>, vhost: &VHostName, _: Now, _: Reply) -> Verdict {
+    fn admit(&self, shown: Shown<'_>, vhost: &VHostName, _: Now, _: Reply) -> Verdict {
         let register = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Verdict::Now(register.find(credential, vhost).ok_or(Refusal::BadToken))
+        Verdict::Now(register.find(shown.credential, vhost).ok_or(Refusal::BadToken))
     }
 
     fn recognises(&self, credential: Option<&str>, vhost: &VHostName, _: Now) -> Option<bool> {

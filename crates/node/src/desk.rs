@@ -9,7 +9,7 @@ mod enrolled;
 #[path = "desk/members.rs"]
 mod members;
 
-use crate::authority::{Reply, Verdict};
+use crate::authority::{Reply, Shown, Verdict};
 use crate::counters::Counters;
 use crate::exchange::{Channel, Exchange, Receipt, VHost, message};
 use crate::hooks::Owner;
@@ -138,8 +138,9 @@ impl Desk {
             Command::Direct { channel, receivers, draft } => {
                 return self.direct(caller, ticket, (channel, receivers, draft), words);
             }
-            Command::Authenticate { credential } => {
-                return self.authenticate(caller, ticket, credential.map(|c| words.text(c)));
+            Command::Authenticate { credential, page } => {
+                let [credential, page] = [credential, page].map(|shown| shown.map(|s| words.text(s)));
+                return self.authenticate(caller, ticket, Shown { credential, page });
             }
             Command::Join { channel, since } => self.join(caller, ticket, words.text(channel), since),
             Command::Leave { channel } => self.leave(caller, ticket, words.text(channel)),
@@ -170,15 +171,10 @@ impl Desk {
         self.exchange.inbox(self.shard).is_full()
     }
 
-    fn authenticate(
-        &mut self,
-        caller: &Caller<'_>,
-        ticket: Option<Ticket>,
-        credential: Option<&str>,
-    ) -> Applied {
+    fn authenticate(&mut self, caller: &Caller<'_>, ticket: Option<Ticket>, shown: Shown<'_>) -> Applied {
         let ticket = ticket.unwrap_or(NO_TICKET);
         let reply = Reply { exchange: Arc::clone(&self.exchange), session: caller.session, ticket };
-        let admit = || self.exchange.authority.admit(credential, &caller.vhost.name, caller.now, reply);
+        let admit = || self.exchange.authority.admit(shown, &caller.vhost.name, caller.now, reply);
         // An authority may be an embedding program's: its panic must not be the node's.
         let verdict = catch_unwind(AssertUnwindSafe(admit)).unwrap_or_else(|_| {
             self.counters.panics += 1;

@@ -8,17 +8,19 @@
 mod cache;
 mod key;
 mod refresh;
+mod revoked;
 mod rules;
 mod template;
 mod token;
 
 pub use key::{Algorithm, Family, Key, KeySet};
 pub use refresh::{Source, Url};
+pub use revoked::Revoked;
 pub use rules::{NAMES, Rules};
 pub use template::Template;
 pub use token::TOKEN_MAX;
 
-use crate::authority::{Authority, Reply, StaticTokens, Verdict};
+use crate::authority::{Authority, Reply, Shown, StaticTokens, Verdict};
 use crate::{Clock, Control};
 use cache::{Cache, hash};
 use model::{Now, Principal, Refusal, TokenFlaw, VHostName};
@@ -38,6 +40,8 @@ pub struct JwtSettings {
     pub source: Source,
     /// How often they are fetched again.
     pub refresh: Duration,
+    /// Tokens that are good no more.
+    pub revoked: Revoked,
 }
 
 /// Why a token proves nothing.
@@ -60,6 +64,7 @@ pub struct Jwt {
     vhost: VHostName,
     keys: RwLock<Arc<KeySet>>,
     cache: Mutex<Cache>,
+    revoked: RwLock<Revoked>,
     /// `None`: the keys are what they are.
     refresh: Option<Refresh>,
 }
@@ -68,13 +73,23 @@ impl Jwt {
     /// Verifies with the keys of the settings. Those of a file or a URL are fetched only once [`Jwt::start`] is called.
     #[must_use]
     pub fn new(settings: JwtSettings) -> Self {
-        let JwtSettings { rules, vhost, source, refresh } = settings;
+        let JwtSettings { rules, vhost, source, refresh, revoked } = settings;
         let (keys, refresh) = match source {
             Source::Keys(keys) => (keys, None),
             Source::File(path, keys) => (keys, Some(Refresh::of_file(path, refresh))),
             Source::Url(url, tls) => (KeySet::default(), Some(Refresh::of_url(url, tls, refresh))),
         };
-        Self { rules, vhost, keys: RwLock::new(Arc::new(keys)), cache: Mutex::default(), refresh }
+        let (keys, revoked) = (RwLock::new(Arc::new(keys)), RwLock::new(revoked));
+        Self { rules, vhost, keys, cache: Mutex::default(), revoked, refresh }
+    }
+
+    /// From now on these are taken back, and no others. Who has shown one stands no more.
+    pub fn revoke(&self, revoked: Revoked) {
+        *self.revoked.write().unwrap_or_else(PoisonError::into_inner) = revoked;
+    }
+
+    fn is_revoked(&self, principal: &Principal) -> bool {
+        self.revoked.read().unwrap_or_else(PoisonError::into_inner).has(principal)
     }
 
     /// Verifies as these settings say, and keeps the keys new on the control runtime, as long as that lives.
@@ -90,8 +105,20 @@ impl Jwt {
 
     /// Who shows this token.
     pub(crate) fn verify(&self, text: &str, now: Now) -> Result<Arc<Principal>, Unproven> {
+        self.verify_on(text, None, now)
+    }
+
+    /// Who shows this token on a page of this host.
+    fn verify_on(&self, text: &str, page: Option<&str>, now: Now) -> Result<Arc<Principal>, Unproven> {
+        let principal = self.owner(text, page, now)?;
+        if self.is_revoked(&principal) { Err(TokenFlaw::Revoked.into()) } else { Ok(principal) }
+    }
+
+    /// Who shows this token, though it may have been taken back.
+    fn owner(&self, text: &str, page: Option<&str>, now: Now) -> Result<Arc<Principal>, Unproven> {
         let token = Token::read(text)?;
-        let hash = hash(text);
+        let page = page.filter(|_| self.rules.ask_for_pages());
+        let hash = hash(text, page);
         let known = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&hash, now.wall_ms);
         if let Some(principal) = known {
             return Ok(principal);
@@ -106,7 +133,7 @@ impl Jwt {
         if !key.verify(token.algorithm, token.signed.as_bytes(), &token.signature) {
             return Err(TokenFlaw::Signature.into());
         }
-        let principal = Arc::new(self.rules.owner(&token.claims()?, now.wall_ms)?);
+        let principal = Arc::new(self.rules.owner(&token.claims()?, page, now.wall_ms)?);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         // A key that has been taken away meanwhile has been looked for before the cache was emptied.
         if Arc::ptr_eq(&keys, &self.keys.read().unwrap_or_else(PoisonError::into_inner)) {
@@ -129,14 +156,16 @@ impl Jwt {
 }
 
 impl Authority for Jwt {
-    fn admit(&self, credential: Option<&str>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict {
-        let Some(text) = credential.filter(|_| *vhost == self.vhost) else {
+    fn admit(&self, shown: Shown<'_>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict {
+        let Some(text) = shown.credential.filter(|_| *vhost == self.vhost) else {
             return Verdict::Now(Err(Refusal::BadToken));
         };
-        match (self.verify(text, now), &self.refresh) {
+        match (self.verify_on(text, shown.page, now), &self.refresh) {
             (Ok(principal), _) => Verdict::Now(Ok(principal)),
             (Err(Unproven::Flaw(flaw)), _) => Verdict::Now(Err(Refusal::InvalidToken(flaw))),
-            (Err(Unproven::NoKey(kid)), Some(refresh)) => refresh.ask(kid, text, now.time, reply),
+            (Err(Unproven::NoKey(kid)), Some(refresh)) => {
+                refresh.ask(kid, (text, shown.page), now.time, reply)
+            }
             (Err(Unproven::NoKey(_)), None) => {
                 Verdict::Now(Err(Refusal::InvalidToken(TokenFlaw::UnknownKey)))
             }
@@ -152,9 +181,9 @@ impl Authority for Jwt {
         }
     }
 
-    /// Whoever has shown a token that proves itself stays until it expires.
+    /// Whoever has shown a token that proves itself stays until it expires, or is taken back.
     fn stands(&self, principal: &Arc<Principal>) -> bool {
-        principal.role.pass.is_some()
+        principal.role.pass.is_some() && !self.is_revoked(principal)
     }
 }
 
@@ -179,10 +208,10 @@ impl Credentials {
 }
 
 impl Authority for Credentials {
-    fn admit(&self, credential: Option<&str>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict {
-        match self.jwt(credential, vhost, now) {
-            Some(jwt) => jwt.admit(credential, vhost, now, reply),
-            None => self.tokens.admit(credential, vhost, now, reply),
+    fn admit(&self, shown: Shown<'_>, vhost: &VHostName, now: Now, reply: Reply) -> Verdict {
+        match self.jwt(shown.credential, vhost, now) {
+            Some(jwt) => jwt.admit(shown, vhost, now, reply),
+            None => self.tokens.admit(shown, vhost, now, reply),
         }
     }
 

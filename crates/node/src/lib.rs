@@ -15,7 +15,7 @@ pub mod hooks;
 pub mod jwt;
 mod sync;
 
-pub use authority::{Authority, Reply, StaticTokens, Token, Verdict};
+pub use authority::{Authority, Reply, Shown, StaticTokens, Token, Verdict};
 pub use clock::Clock;
 pub use control::Control;
 pub use counters::{Counters, Histogram, LogCounts, Totals};

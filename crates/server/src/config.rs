@@ -367,6 +367,14 @@ dialect::section! {
         /// Whether a token must say when it ends (`exp`).
         #[key(default = "`false` while only this machine can reach the server")]
         pub require_exp: Option<bool>,
+        /// How long a token may be good, from when it was issued (`iat`), and one that does not say, from when it is
+        /// shown. Then `exp` must be there.
+        #[key(unit = Unit::Seconds, default = "as long as it says", example = "86400")]
+        pub max_lifetime: Option<u64>,
+        /// A file that names tokens that are good no more: in each line the id of one (`jti`), or `sub:NAME` for all of
+        /// an owner.
+        #[key(live = true, example = "\"/etc/chappe/revoked\"")]
+        pub revoked_file: Option<PathBuf>,
         /// The only virtual host tokens are good for.
         #[key(default = "`/`", example = "\"/hello\"")]
         pub vhost: Option<String>,
@@ -380,8 +388,9 @@ dialect::section! {
         #[key(default = "none", example = "[\"READ chat.*\"]")]
         pub grants: Vec<String>,
         /// Channels that are the owner's own, with claims in braces: the owner may join them, and no other without a
-        /// grant that names them. `{claim!}`, and a claim that names the owner, must be there.
-        #[key(default = "none", example = "[\"user({user_id})\", \"site({host})\"]")]
+        /// grant that names them. `{claim!}`, and a claim that names the owner, must be there. With
+        /// `{claim|origin.host}` the host of the page takes the place where there is no such claim.
+        #[key(default = "none", example = "[\"user({user_id})\", \"site({host|origin.host})\"]")]
         pub channels: Vec<String>,
         /// Whether owners may publish to their own channels.
         pub write_channels: bool,

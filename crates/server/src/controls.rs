@@ -5,7 +5,7 @@
 use crate::settings::{Place, Posture, Settings};
 use carrier::net::Identities;
 use carrier::{Rules, shard::Wiring};
-use node::{Exchange, StaticTokens};
+use node::{Exchange, Jwt, StaticTokens};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -19,6 +19,7 @@ pub struct Controls {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) wiring: Arc<Wiring>,
     pub(crate) authority: Arc<StaticTokens>,
+    pub(crate) jwt: Option<Arc<Jwt>>,
     pub(crate) identities: Vec<Arc<Identities>>,
     /// What the certificates' files looked like when they were last read.
     pub(crate) seen: Arc<Mutex<Vec<Look>>>,
@@ -35,8 +36,8 @@ impl Controls {
         &self.exchange
     }
 
-    /// Takes over what can change while the server runs: tokens and anonymous grants, hosts and origins of the
-    /// listeners, limits, certificates. Sessions whose token is gone, or may do something else now, are ended. Everything
+    /// Takes over what can change while the server runs: tokens and anonymous grants, what is taken back of
+    /// tokens that prove themselves, hosts and origins of the listeners, limits, certificates. Sessions whose token is gone, or may do something else now, are ended. Everything
     /// else stays as it was when the server started.
     ///
     /// # Errors
@@ -55,6 +56,9 @@ impl Controls {
             same.map_or_else(|| gate.clone(), |l| l.gate.clone())
         });
         let rules = Rules { limits: settings.limits.clone(), gates: gates.collect() };
+        if let (Some(jwt), Some(now)) = (&self.jwt, &settings.jwt) {
+            jwt.revoke(now.revoked.clone());
+        }
         self.authority.replace(settings.tokens.clone(), settings.anonymous.clone());
         self.wiring.rulebook.replace(rules);
         for shard in 0..self.exchange.shards() {

@@ -205,7 +205,7 @@ pub fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) -> Result
     let (posture, insecure) = (settings.posture, settings.open);
     let hooks = Hooks::start(&control, settings.hooks.clone(), Box::new(SystemResolver), clock);
     let jwt = settings.jwt.clone().map(|jwt| Jwt::start(jwt, &control, clock));
-    let credentials = Credentials::new(Arc::clone(&authority), jwt);
+    let credentials = Credentials::new(Arc::clone(&authority), jwt.clone());
     let exchange = Arc::new(Exchange::new(plan(settings, credentials, hooks, clock)));
     let ports = open.iter().zip(spoken).filter_map(|(o, own)| {
         let vhost = exchange.vhost(&o.listener.vhost).map(Arc::clone)?;
@@ -220,6 +220,7 @@ pub fn start_with(settings: Settings, dialects: Vec<Box<dyn Dialect>>) -> Result
         exchange: Arc::clone(&exchange),
         wiring: Arc::clone(&wiring),
         authority,
+        jwt,
         identities,
         seen,
         posture,

@@ -10,7 +10,7 @@ use common::peers::Lines;
 use common::puppet::{Names, plan, puppet};
 use common::stage::Stage;
 use model::{CloseReason, Principal, VHostName};
-use node::{Authority, Reply, Verdict};
+use node::{Authority, Reply, Shown, Verdict};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -425,8 +425,8 @@ fn what_a_spawned_session_wants_first_is_done_before_its_parent_is_told() {
 struct Strict(Names, Arc<AtomicBool>);
 
 impl Authority for Strict {
-    fn admit(&self, credential: Option<&str>, vhost: &VHostName, now: model::Now, reply: Reply) -> Verdict {
-        self.0.admit(credential, vhost, now, reply)
+    fn admit(&self, shown: Shown<'_>, vhost: &VHostName, now: model::Now, reply: Reply) -> Verdict {
+        self.0.admit(shown, vhost, now, reply)
     }
 
     fn stands(&self, _: &Arc<Principal>) -> bool {

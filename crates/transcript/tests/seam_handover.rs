@@ -272,7 +272,7 @@ fn visitor(stage: &mut Stage) -> (Ws, String) {
 fn a_websocket_is_handed_over_with_what_was_said_and_read() {
     for compress in [false, true] {
         let mut stage = Stage::build(Blueprint { deflate: compress, ..plan(2) });
-        let (mut line, id) = target(&mut stage);
+        let (line, id) = target(&mut stage);
         let path = "/puppet?do=accept;outlive";
         let mut ws = match compress {
             true => Ws::offering(stage.connect(), path, "permessage-deflate; client_max_window_bits"),

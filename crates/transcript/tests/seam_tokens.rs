@@ -11,7 +11,7 @@ use common::peers::{Heard, Http, Lines, Ws};
 use common::puppet::{Puppets, puppet};
 use common::stage::Stage;
 use model::{CloseReason, Grant, VHostName};
-use node::jwt::{Algorithm, Key, NAMES, Rules, Source, Template};
+use node::jwt::{Algorithm, Key, NAMES, Revoked, Rules, Source, Template};
 use node::{Credentials, Jwt, JwtSettings, StaticTokens};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,11 @@ const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
 /// A house where owners of tokens have `user(…)`, and everybody everything that is not assigned.
 fn stage(shards: u16) -> Stage {
+    revocable(shards).0
+}
+
+/// The same, and where its tokens can be taken back.
+fn revocable(shards: u16) -> (Stage, Arc<Jwt>) {
     let dialects: Vec<Box<dyn dialect::Dialect>> = vec![
         Box::new(Puppets),
         Box::new(http_dialect::Http::new(http_dialect::Settings::default())),
@@ -35,6 +40,7 @@ fn stage(shards: u16) -> Stage {
         issuer: None,
         leeway: Duration::ZERO,
         require_exp: false,
+        max_lifetime: None,
         name_claim: None,
         grants_claim: "grants".into(),
         grants: vec![Grant::parse("READ news").unwrap()],
@@ -42,12 +48,19 @@ fn stage(shards: u16) -> Stage {
         may_write: false,
     };
     let source = Source::Keys(Key::secret(SECRET).into());
-    let settings = JwtSettings { rules, vhost: VHostName::root(), source, refresh: Duration::from_mins(5) };
+    let settings = JwtSettings {
+        rules,
+        vhost: VHostName::root(),
+        source,
+        refresh: Duration::from_mins(5),
+        revoked: Revoked::default(),
+    };
     let tokens = StaticTokens::new(Vec::new(), Some(everybody()));
-    plan.authority = Box::new(Credentials::new(Arc::new(tokens), Some(Arc::new(Jwt::new(settings)))));
+    let jwt = Arc::new(Jwt::new(settings));
+    plan.authority = Box::new(Credentials::new(Arc::new(tokens), Some(Arc::clone(&jwt))));
     plan.shards = shards;
     plan.own_ports = vec![(carrier::net::Port::Listener, 0)];
-    Stage::build(plan)
+    (Stage::build(plan), jwt)
 }
 
 /// A token with these claims, as JSON without its braces.
@@ -164,6 +177,32 @@ fn the_end_of_a_token_is_met_years_ahead_and_by_sessions_without_a_link() {
     stage.pass(Duration::from_mins(70));
     assert_eq!(say(&mut stage, &mut line, "join news"), ["joined news@0"], "it was looked at, and goes on");
     assert_eq!(stage.sessions(), 1);
+}
+
+#[test]
+fn sessions_with_a_token_that_is_taken_back_end_as_if_it_had_expired() {
+    let (mut stage, jwt) = revocable(3);
+    let rules = carrier::Rules { limits: model::Limits::default(), gates: vec![carrier::Gate::loopback()] };
+    let [one, other] = ["a1", "a2"].map(|id| token(&stage, "ann", 60, &format!(r#","jti":"{id}""#)));
+    let mut falls: Vec<_> =
+        (0..3).map(|_| puppet(&mut stage, &format!("lastly bye;auth {one};hear;join user(ann)"))).collect();
+    let mut stays = puppet(&mut stage, &format!("auth {other};hear;join user(ann)"));
+    let anybody = puppet(&mut stage, "auth;hear");
+    jwt.revoke(Revoked::parse("a1").unwrap());
+    stage.house.wiring.rulebook.replace(rules);
+    for shard in 0..3 {
+        stage.house.exchange.inbox(shard).ring();
+    }
+    stage.settle();
+    for line in &mut falls {
+        assert_eq!(line.heard(), ["bye Expired"]);
+    }
+    assert_eq!((stage.closed(CloseReason::Expired), stage.closed(CloseReason::Unauthorized)), (3, 0));
+    assert_eq!((stage.sessions(), stage.channels()), (2, vec![("user(ann)".into(), 1)]));
+    assert_eq!(say(&mut stage, &mut stays, "join news"), ["joined news@0"]);
+    drop(anybody);
+    let mut late = puppet(&mut stage, "hear");
+    assert_eq!(say(&mut stage, &mut late, &format!("auth {one}")), ["refused InvalidToken(Revoked)"]);
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Stage {
             Effect::Hear(how) => format!("hear {how:?}"),
             Effect::Close { reason, code } => format!("close {reason:?} {code:?}"),
             Effect::Command { ticket, command } => match command {
-                Command::Authenticate { credential } => {
+                Command::Authenticate { credential, .. } => {
                     format!("authenticate {:?}", credential.map(|c| words.text(c)))
                 }
                 Command::Join { channel, since } => format!("join {} {since:?}", words.text(channel)),

@@ -65,7 +65,7 @@ impl Stage {
             }
             Effect::Hear(how) => format!("hear {how:?}"),
             Effect::Command { ticket, command } => match command {
-                Command::Authenticate { credential } => {
+                Command::Authenticate { credential, .. } => {
                     format!("authenticate {:?}", credential.map(|c| words.text(c)))
                 }
                 Command::Join { channel, .. } => format!("join {}", words.text(channel)),
@@ -78,6 +78,7 @@ impl Stage {
                 | Command::Tell { .. }
                 | Command::Channels { .. }
                 | Command::Spawn { .. }
+                | Command::Recover { .. }
                 | Command::Enrol { .. }
                 | Command::ActAs { .. }
                 | Command::Retire

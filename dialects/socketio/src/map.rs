@@ -3,9 +3,11 @@
 use crate::talk::engine::Over;
 use crate::talk::peer::Line;
 use crate::talk::recovery;
+use crate::talk::socket::Parser;
 use crate::wire::arguments;
 use crate::wire::binary::{self, Packed};
 use crate::wire::engine::{self, MESSAGE, Revision};
+use crate::wire::msgpack;
 use crate::wire::packet::{Head, Limits, RESERVED};
 use bytes::Bytes;
 use dialect::{Turn, json};
@@ -53,21 +55,55 @@ static FORMS: [[Form; 4]; 2] = [
     ],
 ];
 
+macro_rules! packed {
+    ($name:literal, $profile:ident, $offsets:literal) => {
+        Form {
+            name: $name,
+            encode: &|m, out| encode_msgpack(m, Profile::$profile, $offsets, out),
+            verbatim: None,
+        }
+    };
+}
+
+/// How WebSockets in msgpack hear, by profile; of each those that may come back second.
+static PACKED: [[Form; 2]; 2] = [
+    [
+        packed!("socketio broker msgpack", Broker, false),
+        packed!("socketio broker msgpack, recoverable", Broker, true),
+    ],
+    [
+        packed!("socketio messaging msgpack", Messaging, false),
+        packed!("socketio messaging msgpack, recoverable", Messaging, true),
+    ],
+];
+
 /// Hears from now on, the quickest way there is: on a WebSocket without being asked for each message.
-pub fn listen(profile: Profile, line: &Line<'_>, turn: &mut Turn) {
+pub fn listen(profile: Profile, parser: Parser, line: &Line<'_>, turn: &mut Turn) {
     let Some(link) = line.websocket() else { return turn.hear_events() };
+    let form = form(profile, parser, line);
+    turn.on_link(link, |turn| turn.hear(form));
+}
+
+fn form(profile: Profile, parser: Parser, line: &Line<'_>) -> &'static Form {
+    if parser == Parser::Msgpack {
+        let [broker, messaging] = &PACKED;
+        let [plain, recoverable] = match profile {
+            Profile::Broker => broker,
+            Profile::Messaging => messaging,
+        };
+        return if line.offsets { recoverable } else { plain };
+    }
     let [broker, messaging] = &FORMS;
     let [four, recoverable, three, text] = match profile {
         Profile::Broker => broker,
         Profile::Messaging => messaging,
     };
-    let form = match (line.revision(), line.as_text()) {
+    match (line.revision(), line.as_text()) {
         (Revision::Four, _) if line.offsets => recoverable,
         (Revision::Four, _) => four,
         (Revision::Three, false) => three,
         (Revision::Three, true) => text,
-    };
-    turn.on_link(link, |turn| turn.hear(form));
+    }
 }
 
 /// Says a message to who hears it by being asked.
@@ -77,13 +113,17 @@ pub fn listen(profile: Profile, line: &Line<'_>, turn: &mut Turn) {
 pub fn deliver(
     message: &Message,
     profile: Profile,
+    parser: Parser,
     line: &mut Line<'_>,
     turn: &mut Turn,
 ) -> Result<(), Over> {
     let mut parts = Parts::default();
-    // In a payload bytes are what they are in revision 4: without a byte that says so.
     let way = Way { revision: Revision::Four, as_text: false, offsets: line.offsets };
-    encode(message, profile, way, &mut parts);
+    match parser {
+        // In a payload bytes are what they are in revision 4: without a byte that says so.
+        Parser::Text => encode(message, profile, way, &mut parts),
+        Parser::Msgpack => encode_msgpack(message, profile, line.offsets, &mut parts),
+    }
     parts.iter().try_for_each(|(unit, bytes)| line.say(unit, bytes, turn))
 }
 
@@ -108,7 +148,7 @@ pub fn draft(event: &str, payload: &str, attachments: &[Bytes]) -> Option<Draft>
     Some(Draft { verbatim, ..Draft::new(payload) })
 }
 
-/// How a client is told messages.
+/// How a client is told messages in text.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
     /// Which revision it speaks.
@@ -121,49 +161,89 @@ pub struct Way {
 
 /// A message as the packets of an event. SPEC [OUT-1] to [OUT-4], [REC-2].
 pub fn encode(message: &Message, profile: Profile, way: Way, parts: &mut Parts) {
-    let own = message.verbatim.as_ref().filter(|v| v.dialect == NAME);
-    if let Some(Packed { arguments, attachments }) = own.and_then(|v| binary::unpack(&v.bytes, &CARRIED)) {
+    if let Some(Packed { arguments, attachments }) = own(message) {
         parts.add(Unit::Text, |out| {
             begin(attachments.len(), out);
             out.extend_from_slice(arguments.as_bytes());
-            add_offset(message, way, out);
+            if way.offsets {
+                add_offset(message, out);
+            }
         });
         attachments.iter().for_each(|bytes| attach(bytes, way, parts));
         return;
     }
-    let bytes = (message.payload.kind == Kind::Bytes).then_some(&message.payload.bytes);
-    let mut payload = Vec::new();
-    match bytes {
-        Some(_) => binary::write_placeholder(0, &mut payload),
-        None => json::payload_as_json(&message.payload, &mut payload),
-    }
-    let payload = String::from_utf8_lossy(&payload);
-    // A foreign message is no event of a name that means something to the library of the receiver.
-    let name = message.event.as_deref().filter(|event| !RESERVED.contains(event));
+    let bytes = attachment(message);
     parts.add(Unit::Text, |out| {
         begin(usize::from(bytes.is_some()), out);
-        match (&message.channel, name) {
-            (None, _) => arguments::write_event("broadcast", [&*payload], out),
-            (Some(_), Some(name)) => arguments::write_event(name, [&*payload], out),
-            (Some(_), None) if profile == Profile::Messaging => {
-                arguments::write_event("message", [&*payload], out);
-            }
-            (Some(channel), None) => {
-                let mut room = Vec::new();
-                json::string(channel.as_str(), &mut room);
-                arguments::write_event("data", [&*String::from_utf8_lossy(&room), &*payload], out);
-            }
+        foreign(message, profile, out);
+        if way.offsets {
+            add_offset(message, out);
         }
-        add_offset(message, way, out);
     });
     if let Some(bytes) = bytes {
         attach(bytes, way, parts);
     }
 }
 
+/// The same in msgpack. SPEC [PAR-4], [REC-2].
+pub fn encode_msgpack(message: &Message, profile: Profile, offsets: bool, parts: &mut Parts) {
+    let mut array = Vec::new();
+    let attachments = match own(message) {
+        Some(Packed { arguments, attachments }) => {
+            array.extend_from_slice(arguments.as_bytes());
+            attachments
+        }
+        None => {
+            foreign(message, profile, &mut array);
+            attachment(message).cloned().into_iter().collect()
+        }
+    };
+    if offsets {
+        add_offset(message, &mut array);
+    }
+    let array = String::from_utf8_lossy(&array);
+    let packet = Head::event("/", None, attachments.len()).with(&array);
+    parts.add(Unit::Binary, |out| msgpack::write(&packet, &attachments, out));
+}
+
+/// What a client of this dialect has said.
+fn own(message: &Message) -> Option<Packed<'_>> {
+    let own = message.verbatim.as_ref().filter(|v| v.dialect == NAME)?;
+    binary::unpack(&own.bytes, &CARRIED)
+}
+
+/// The attachment of a message of another dialect.
+fn attachment(message: &Message) -> Option<&Bytes> {
+    (message.payload.kind == Kind::Bytes).then_some(&message.payload.bytes)
+}
+
+/// The array of the event that a message of another dialect is.
+fn foreign(message: &Message, profile: Profile, out: &mut Vec<u8>) {
+    let mut payload = Vec::new();
+    match attachment(message) {
+        Some(_) => binary::write_placeholder(0, &mut payload),
+        None => json::payload_as_json(&message.payload, &mut payload),
+    }
+    let payload = String::from_utf8_lossy(&payload);
+    // A foreign message is no event of a name that means something to the library of the receiver.
+    let name = message.event.as_deref().filter(|event| !RESERVED.contains(event));
+    match (&message.channel, name) {
+        (None, _) => arguments::write_event("broadcast", [&*payload], out),
+        (Some(_), Some(name)) => arguments::write_event(name, [&*payload], out),
+        (Some(_), None) if profile == Profile::Messaging => {
+            arguments::write_event("message", [&*payload], out);
+        }
+        (Some(channel), None) => {
+            let mut room = Vec::new();
+            json::string(channel.as_str(), &mut room);
+            arguments::write_event("data", [&*String::from_utf8_lossy(&room), &*payload], out);
+        }
+    }
+}
+
 /// Adds an argument to the array that was just written: where the message stands.
-fn add_offset(message: &Message, way: Way, out: &mut Vec<u8>) {
-    if way.offsets && out.pop_if(|last| *last == b']').is_some() {
+fn add_offset(message: &Message, out: &mut Vec<u8>) {
+    if out.pop_if(|last| *last == b']').is_some() {
         out.extend_from_slice(b",\"");
         recovery::write_offset(message.position, out);
         out.extend_from_slice(b"\"]");

@@ -7,3 +7,4 @@ pub mod peer;
 pub mod socket;
 pub mod broker;
 pub mod messaging;
+pub mod page;

@@ -20,7 +20,7 @@ pub(super) fn messaging(reading: &mut Reading, is_loopback: bool) {
         config.auth.jwt = Some(Jwt {
             secret: Some(SECRET.to_owned().into()),
             name_claim: Some("user_id".into()),
-            channels: vec!["user({user_id})".into()],
+            channels: vec!["user({user_id})".into(), "site({host|origin.host})".into()],
             grants: vec!["READ **".into(), "WRITE **".into()],
             ..Jwt::default()
         });

@@ -8,12 +8,19 @@ use std::sync::Arc;
 /// BOUND: tokens of a generation; there are two.
 const GENERATION: usize = 4096;
 
-/// A token's SHA-256.
+/// The SHA-256 of a token, and of the page where it was shown, if that matters.
 pub(crate) type Hash = [u8; 32];
 
-pub(crate) fn hash(token: &str) -> Hash {
+pub(crate) fn hash(token: &str, page: Option<&str>) -> Hash {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    digest.update(token.as_bytes());
+    if let Some(page) = page {
+        // No token has a line's end in it.
+        digest.update(b"\n");
+        digest.update(page.as_bytes());
+    }
     let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+    hash.copy_from_slice(digest.finish().as_ref());
     hash
 }
 
@@ -59,12 +66,12 @@ mod tests {
     #[test]
     fn it_stays_bounded_and_keeps_what_is_asked_for() {
         let (mut cache, who) = (Cache::default(), Arc::new(Principal::named("a", Vec::new())));
-        let first = hash("first");
+        let first = hash("first", None);
         cache.put(first, Arc::clone(&who));
         for n in 0..GENERATION * 5 {
-            cache.put(hash(&n.to_string()), Arc::clone(&who));
+            cache.put(hash(&n.to_string(), None), Arc::clone(&who));
             assert!(cache.get(&first, 0).is_some() && cache.len() <= 2 * GENERATION);
         }
-        assert!(cache.get(&hash("0"), 0).is_none());
+        assert!(cache.get(&hash("0", None), 0).is_none());
     }
 }

@@ -85,6 +85,8 @@ enum From {
 /// Who waits for a key.
 struct Waiting {
     token: Box<str>,
+    /// The host of the page where it was shown.
+    page: Option<Box<str>>,
     reply: Reply,
 }
 
@@ -122,8 +124,14 @@ impl Refresh {
         Self { from, every: every.max(FLOOR), state, bell: Notify::new() }
     }
 
-    /// Somebody shows a token of a key that is not there.
-    pub(super) fn ask(&self, kid: Option<Box<str>>, token: &str, now: Time, reply: Reply) -> Verdict {
+    /// Somebody shows a token of a key that is not there, perhaps on a page.
+    pub(super) fn ask(
+        &self,
+        kid: Option<Box<str>>,
+        (token, page): (&str, Option<&str>),
+        now: Time,
+        reply: Reply,
+    ) -> Verdict {
         let mut state = lock(&self.state);
         let unknown = Verdict::Now(Err(Refusal::InvalidToken(TokenFlaw::UnknownKey)));
         if kid.is_some_and(|kid| state.missing.get(&kid).is_some_and(|until| now < *until)) {
@@ -141,7 +149,7 @@ impl Refresh {
         if state.waiting.len() >= WAITING_MAX {
             return Verdict::Now(Err(Refusal::Busy));
         }
-        state.waiting.push(Waiting { token: token.into(), reply });
+        state.waiting.push(Waiting { token: token.into(), page: page.map(Into::into), reply });
         Verdict::Later
     }
 
@@ -214,8 +222,8 @@ impl Jwt {
         (state.under_way, state.last) = (false, Some((now.time, came)));
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
-        for Waiting { token, reply } in waiting {
-            let verdict = self.verify(&token, now).map_err(|unproven| match unproven {
+        for Waiting { token, page, reply } in waiting {
+            let verdict = self.verify_on(&token, page.as_deref(), now).map_err(|unproven| match unproven {
                 Unproven::Flaw(flaw) => Refusal::InvalidToken(flaw),
                 Unproven::NoKey(_) if !came => Refusal::Busy,
                 Unproven::NoKey(kid) => {

@@ -34,6 +34,9 @@ pub struct Rules {
     pub leeway: Duration,
     /// Whether it must say when it ends.
     pub require_exp: bool,
+    /// How long it may be good, from when it was issued (`iat`); where it does not say, from now. Then it must say when
+    /// it ends.
+    pub max_lifetime: Option<Duration>,
     /// The claim that names the owner; `None`: one of [`NAMES`].
     pub name_claim: Option<Box<str>>,
     /// The claim that holds grants.
@@ -47,8 +50,18 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Who shows a token with these claims.
-    pub(crate) fn owner(&self, claims: &Members, wall_ms: u64) -> Result<Principal, TokenFlaw> {
+    /// Whether it matters on which page a token is shown.
+    pub(crate) fn ask_for_pages(&self) -> bool {
+        self.channels.iter().any(Template::asks_for_page)
+    }
+
+    /// Who shows a token with these claims, on a page of this host.
+    pub(crate) fn owner(
+        &self,
+        claims: &Members,
+        page: Option<&str>,
+        wall_ms: u64,
+    ) -> Result<Principal, TokenFlaw> {
         let until_ms = self.check_time(claims, wall_ms)?;
         self.check_parties(claims)?;
         let name = self.name(claims)?;
@@ -56,9 +69,9 @@ impl Rules {
         grants.extend(self.granted(claims)?);
         let mut channels = Vec::new();
         for template in &self.channels {
-            channels.extend(template.fill(claims)?);
+            channels.extend(template.fill(claims, page)?);
         }
-        let pass = Pass { until_ms, channels: channels.into(), may_write: self.may_write };
+        let pass = Pass { until_ms, channels: channels.into(), may_write: self.may_write, id: id(claims) };
         let role = Role { name: Some(name), grants: grants.into(), proven: true, pass: Some(Box::new(pass)) };
         Ok(Principal { role: Arc::new(role), address: None })
     }
@@ -73,10 +86,21 @@ impl Rules {
             }
         }
         let Some(until) = claims.get("exp") else {
-            return if self.require_exp { Err(TokenFlaw::NoExpiry) } else { Ok(None) };
+            let must = self.require_exp || self.max_lifetime.is_some();
+            return if must { Err(TokenFlaw::NoExpiry) } else { Ok(None) };
         };
-        let until = millis(until).ok_or(TokenFlaw::Expiry)?.saturating_add(leeway);
-        if wall_ms >= until { Err(TokenFlaw::Expired) } else { Ok(Some(until)) }
+        let end = millis(until).ok_or(TokenFlaw::Expiry)?;
+        let until = end.saturating_add(leeway);
+        if wall_ms >= until {
+            return Err(TokenFlaw::Expired);
+        }
+        let Some(max) = self.max_lifetime else { return Ok(Some(until)) };
+        // What is issued tomorrow is good from now on all the same.
+        let issued = claims.get("iat").and_then(millis).unwrap_or(wall_ms).min(wall_ms);
+        if u128::from(end.saturating_sub(issued)) > max.as_millis() {
+            return Err(TokenFlaw::LongLived { max: max.as_secs() });
+        }
+        Ok(Some(until))
     }
 
     fn check_parties(&self, claims: &Members) -> Result<(), TokenFlaw> {
@@ -122,6 +146,12 @@ impl Rules {
         };
         written.iter().map(grant).collect::<Option<_>>().ok_or_else(bad)
     }
+}
+
+/// The id of the token: text, or a whole number, which stands for its digits.
+fn id(claims: &Members) -> Option<Box<str>> {
+    let id = claims.get("jti")?;
+    id.as_str().map(Into::into).or_else(|| id.is_number().then(|| id.to_string().into()))
 }
 
 /// A claim that can be part of a name: text, or a whole number, which stands for its digits. `None`: it is missing.

@@ -6,12 +6,18 @@
 use super::rules::word;
 use super::token::Members;
 use model::{ChannelName, Pattern, TokenFlaw};
+use std::borrow::Cow;
+
+/// What stands in for a claim: the host of the page, as its browser says.
+const PAGE: &str = "|origin.host";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Hole {
     claim: Box<str>,
     /// Whether a token without that claim is refused; if not, its owner goes without the channel.
     required: bool,
+    /// Whether the host of the page stands in for a claim that is missing.
+    or_page: bool,
     /// What follows, up to the next hole or to the end.
     after: Box<str>,
 }
@@ -24,7 +30,8 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads `user({user_id})`. `{claim!}` is required, and so is a claim that `is_name` says names the owner.
+    /// Reads `user({user_id})`. `{claim!}` is required, and so is a claim that `is_name` says names the owner. Of
+    /// `{claim|origin.host}` the page's host takes the place where there is no such claim.
     ///
     /// # Errors
     /// In words: what is wrong with the text.
@@ -35,13 +42,17 @@ impl Template {
         for part in parts {
             let (claim, after) =
                 part.split_once('}').ok_or_else(|| format!("`{text}`: a `}}` is missing"))?;
+            let (claim, or_page) = claim.strip_suffix(PAGE).map_or((claim, false), |claim| (claim, true));
             let required = claim.ends_with('!');
             let claim = claim.strip_suffix('!').unwrap_or(claim);
             if claim.is_empty() {
                 return Err(format!("`{text}`: a claim's name is missing between `{{` and `}}`"));
             }
+            if or_page && is_name(claim) {
+                return Err(format!("`{text}`: no page stands in for the name of an owner"));
+            }
             let required = required || is_name(claim);
-            holes.push(Hole { claim: claim.into(), required, after: after.into() });
+            holes.push(Hole { claim: claim.into(), required, or_page, after: after.into() });
         }
         let template = Self { before: before.into(), holes: holes.into() };
         if text.contains('*') {
@@ -66,12 +77,23 @@ impl Template {
         Pattern::new(&format!("{}{holes}", self.before))
     }
 
-    /// The name for who has these claims; `None`: one that is not required is missing.
-    pub(crate) fn fill(&self, claims: &Members) -> Result<Option<ChannelName>, TokenFlaw> {
+    /// Whether it matters on which page a token is shown.
+    pub(crate) fn asks_for_page(&self) -> bool {
+        self.holes.iter().any(|hole| hole.or_page)
+    }
+
+    /// The name for who has these claims, on a page of this host; `None`: one that is not required is missing. What
+    /// a token claims no page gainsays.
+    pub(crate) fn fill(
+        &self,
+        claims: &Members,
+        page: Option<&str>,
+    ) -> Result<Option<ChannelName>, TokenFlaw> {
         let mut name = self.before.to_string();
         for (number, hole) in self.holes.iter().enumerate() {
             let claim = || hole.claim.clone();
-            let Some(value) = word(claims, &hole.claim)? else {
+            let page = || page.filter(|_| hole.or_page).map(Cow::Borrowed);
+            let Some(value) = word(claims, &hole.claim)?.or_else(page) else {
                 return if hole.required { Err(TokenFlaw::NoClaim { claim: claim() }) } else { Ok(None) };
             };
             let is_inner = number + 1 < self.holes.len();

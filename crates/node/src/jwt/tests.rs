@@ -37,6 +37,7 @@ fn rules(algorithms: &[Algorithm]) -> Rules {
         issuer: None,
         leeway: Duration::ZERO,
         require_exp: false,
+        max_lifetime: None,
         name_claim: None,
         grants_claim: "grants".into(),
         grants: vec![Grant::parse("READ news").unwrap()],
@@ -47,7 +48,13 @@ fn rules(algorithms: &[Algorithm]) -> Rules {
 
 fn with(keys: impl Into<KeySet>, rules: Rules) -> Jwt {
     let source = Source::Keys(keys.into());
-    Jwt::new(JwtSettings { rules, vhost: VHostName::root(), source, refresh: Duration::from_mins(5) })
+    Jwt::new(JwtSettings {
+        rules,
+        vhost: VHostName::root(),
+        source,
+        refresh: Duration::from_mins(5),
+        revoked: Revoked::default(),
+    })
 }
 
 /// For tokens with the secret, by HS256 alone.
@@ -413,6 +420,70 @@ fn owners_have_channels_of_their_own() {
         assert!(pattern.matches(if template.starts_with('u') { "user(5)" } else { "x/y!" }));
         assert!(!pattern.matches("other"));
     }
+}
+
+/// A page says where it is only where a token says nothing of it, and only where a template asks.
+#[test]
+fn a_page_stands_in_for_a_claim_that_is_missing() {
+    let jwt =
+        owning(&["user({user_id})", "site({host|origin.host})", "of({host})", "{host!|origin.host}/all"]);
+    let channels = |claims: Value, page: Option<&str>| {
+        let principal = jwt.verify_on(&token(&claims), page, now())?;
+        Ok(principal.assigned().iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let claims = || json!({"user_id": 5});
+    let at = |host: &str| vec!["user(5)".to_owned(), format!("site({host})"), format!("{host}/all")];
+    // One token on two pages is two principals, whichever was seen first.
+    for page in ["a.example", "b.example", "a.example"] {
+        assert_eq!(channels(claims(), Some(page)), Ok(at(page)));
+    }
+    let missing = TokenFlaw::NoClaim { claim: "host".into() };
+    assert_eq!(channels(claims(), None), Err(Unproven::Flaw(missing)));
+    let all = ["user(5)", "site(c.example)", "of(c.example)", "c.example/all"];
+    assert_eq!(channels(json!({"user_id": 5, "host": "c.example"}), Some("a.example")).unwrap(), all);
+    // A claim that is there and cannot be used is not passed over.
+    let bad = TokenFlaw::BadClaim { claim: "host".into() };
+    assert_eq!(channels(json!({"user_id": 5, "host": ["c"]}), Some("a.example")), Err(Unproven::Flaw(bad)));
+    let without = owning(&["user({user_id})", "site({host|origin.host})"]);
+    assert_eq!(without.verify(&token(&claims()), now()).unwrap().assigned().len(), 1);
+    // Where no template asks, a page is nothing, not even to the cache.
+    let deaf = owning(&["site({host})"]);
+    let one = deaf.verify_on(&token(&claims()), Some("a.example"), now()).unwrap();
+    assert!(one.assigned().is_empty());
+    assert!(Arc::ptr_eq(&one, &deaf.verify_on(&token(&claims()), Some("b.example"), now()).unwrap()));
+}
+
+#[test]
+fn a_token_is_good_for_no_longer_than_it_may_be() {
+    let max_lifetime = Some(Duration::from_secs(100));
+    let jwt = with(Key::secret(SECRET), Rules { max_lifetime, ..rules(&[Algorithm::Hs256]) });
+    let says = |claims: Value| jwt.verify(&token(&claims), now()).map(|p| p.expires_ms());
+    let long = Err(Unproven::Flaw(TokenFlaw::LongLived { max: 100 }));
+    let until = |seconds: u64| Ok(Some((NOW + seconds) * 1000));
+    assert_eq!(says(json!({"sub": "a", "iat": NOW - 40, "exp": NOW + 60})), until(60));
+    assert_eq!(says(json!({"sub": "a", "iat": NOW - 41, "exp": NOW + 60})), long);
+    // Without an `iat`, or with one of tomorrow, what is left counts.
+    assert_eq!(says(json!({"sub": "a", "exp": NOW + 100})), until(100));
+    assert_eq!(says(json!({"sub": "a", "exp": NOW + 101})), long);
+    assert_eq!(says(json!({"sub": "a", "iat": NOW + 50, "exp": NOW + 101})), long);
+    assert_eq!(says(json!({"sub": "a", "iat": NOW})), Err(Unproven::Flaw(TokenFlaw::NoExpiry)));
+}
+
+#[test]
+fn a_token_that_is_taken_back_is_good_no_more_whether_or_not_it_was_seen() {
+    let jwt = usual();
+    let one = |id: Value| token(&json!({"sub": "ann", "jti": id}));
+    let (seen, other, number) = (one(json!("a1")), one(json!("a2")), one(json!(7)));
+    let [before, stays] = [&seen, &other].map(|t| jwt.verify(t, now()).unwrap());
+    jwt.revoke(Revoked::parse("a1\n7").unwrap());
+    assert_eq!((flaw(&jwt, &seen), flaw(&jwt, &number)), (TokenFlaw::Revoked, TokenFlaw::Revoked));
+    assert!(!jwt.stands(&before) && jwt.stands(&stays));
+    jwt.revoke(Revoked::parse("sub:ann").unwrap());
+    assert_eq!(flaw(&jwt, &other), TokenFlaw::Revoked);
+    assert!(!jwt.stands(&stays));
+    // What was taken back by mistake is good again.
+    jwt.revoke(Revoked::default());
+    assert!(jwt.verify(&seen, now()).is_ok() && jwt.stands(&before));
 }
 
 #[test]

@@ -46,6 +46,12 @@ pub fn changes(old: &Settings, new: &Settings) -> Changes {
     if secret(old) != secret(new) && !changes.live.iter().any(|key| key.starts_with("admin.token")) {
         changes.add("admin.token_file");
     }
+    let revoked = |s: &Settings| s.jwt.as_ref().map(|jwt| jwt.revoked.clone());
+    let of = "auth.jwt";
+    let is_said = changes.live.iter().chain(&changes.restart).any(|key| key.starts_with(of));
+    if revoked(old) != revoked(new) && !is_said {
+        changes.add("auth.jwt.revoked_file");
+    }
     let secret = |s: &Settings| s.dialects.watchtower.secret.clone();
     let of = "dialect.watchtower.secret";
     if secret(old) != secret(new) && !changes.restart.iter().any(|key| key.starts_with(of)) {

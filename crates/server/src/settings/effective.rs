@@ -84,7 +84,7 @@ fn token(written: &Token) -> Token {
 /// Keys stay where they were written.
 fn jwt(written: &Jwt, settings: &Settings) -> Jwt {
     let mut jwt = written.clone();
-    if let Some(JwtSettings { rules, vhost, source: _, refresh }) = &settings.jwt {
+    if let Some(JwtSettings { rules, vhost, source: _, refresh, revoked: _ }) = &settings.jwt {
         let Rules { algorithms, leeway, require_exp, grants_claim, .. } = rules;
         jwt.jwks_refresh = Some(refresh.as_secs());
         jwt.algorithms = algorithms.iter().map(|a| a.word().to_owned()).collect();

@@ -4,7 +4,7 @@ use super::{Posture, Problem, Problems, hooks, places, who};
 use crate::config;
 use node::JwtSettings;
 use node::hooks::trust;
-use node::jwt::{Algorithm, Family, Key, KeySet, NAMES, Rules, Source, Template, Url};
+use node::jwt::{Algorithm, Family, Key, KeySet, NAMES, Revoked, Rules, Source, Template, Url};
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,7 +22,10 @@ pub(super) fn jwt(written: &config::Jwt, posture: Posture, problems: &mut Proble
     let algorithms = source.as_ref().map(|s| algorithms(&written.algorithms, s, problems));
     let channels = channels(written, problems);
     let refresh = written.jwks_refresh.unwrap_or(REFRESH);
-    super::bounds::of_use("auth.jwt", &[("jwks_refresh", refresh == 0)], problems);
+    let nothing = [("jwks_refresh", refresh == 0), ("max_lifetime", written.max_lifetime == Some(0))];
+    super::bounds::of_use("auth.jwt", &nothing, problems);
+    let revoked =
+        written.revoked_file.as_deref().and_then(|file| revoked(file, problems)).unwrap_or_default();
     for (key, value) in [
         ("audience", &written.audience),
         ("issuer", &written.issuer),
@@ -39,6 +42,7 @@ pub(super) fn jwt(written: &config::Jwt, posture: Posture, problems: &mut Proble
         issuer: written.issuer.as_deref().map(Into::into),
         leeway: Duration::from_secs(written.leeway.unwrap_or(0)),
         require_exp: written.require_exp.unwrap_or(posture == Posture::Exposed),
+        max_lifetime: written.max_lifetime.map(Duration::from_secs),
         name_claim: written.name_claim.as_deref().map(Into::into),
         grants_claim: written.grants_claim.as_deref().unwrap_or("grants").into(),
         grants: who::grants(&written.grants, "auth.jwt", problems),
@@ -47,7 +51,20 @@ pub(super) fn jwt(written: &config::Jwt, posture: Posture, problems: &mut Proble
     };
     let vhost = places::vhost(written.vhost.as_deref(), "auth.jwt", problems);
     (problems.len() == known).then_some(())?;
-    Some(JwtSettings { rules, vhost, source: source?, refresh: Duration::from_secs(refresh) })
+    Some(JwtSettings { rules, vhost, source: source?, refresh: Duration::from_secs(refresh), revoked })
+}
+
+fn revoked(file: &Path, problems: &mut Problems) -> Option<Revoked> {
+    let at = file.display();
+    let (what, fix) = match std::fs::read_to_string(file).map(|text| Revoked::parse(&text)) {
+        Ok(Ok(revoked)) => return Some(revoked),
+        Ok(Err(line)) => {
+            (format!("line {line} of {at} names nobody"), "write the id of a token there, or `sub:NAME`")
+        }
+        Err(e) => (format!("cannot read {at}: {e}"), "name a text that this user may read; it may be empty"),
+    };
+    problems.push(Problem::new(path("revoked_file"), what, fix));
+    None
 }
 
 fn path(key: &str) -> String {
@@ -209,6 +226,8 @@ mod tests {
     fn what_is_wrong_is_named_with_what_would_be_right() {
         let pem = std::env::temp_dir().join(format!("chappe-jwt-{}.pem", std::process::id()));
         std::fs::write(&pem, "no key").unwrap();
+        let list = pem.with_extension("revoked");
+        std::fs::write(&list, "a1\nsub:\n").unwrap();
         let section = "[auth.jwt]\n";
         for (text, key, fix) in [
             (section.to_owned(), "auth.jwt:", "`secret_file`, `public_key_file`"),
@@ -239,9 +258,13 @@ mod tests {
             (format!("{SECRET}channels = ['{{a}}{{b}}']\n"), "between two claims", "in braces"),
             (format!("{SECRET}channels = ['u({{a)']\n"), "a `}` is missing", "in braces"),
             (format!("{SECRET}channels = ['u({{}})']\n"), "a claim's name is missing", "in braces"),
+            (format!("{SECRET}channels = ['u({{sub|origin.host}})']\n"), "name of an owner", "in braces"),
             (format!("{SECRET}channels = ['*({{a}})']\n"), "is no pattern", "in braces"),
             (format!("{SECRET}grants = ['SHOUT a']\n"), "auth.jwt.grants", "READ chat.*"),
             (format!("{SECRET}issuer = ''\n"), "auth.jwt.issuer: is empty", "leave it out"),
+            (format!("{SECRET}max_lifetime = 0\n"), "auth.jwt.max_lifetime: 0", "at least 1"),
+            (format!("{SECRET}revoked_file = '/no/such'\n"), "revoked_file: cannot read", "may be empty"),
+            (format!("{SECRET}revoked_file = '{}'\n", list.display()), "line 2 of", "`sub:NAME`"),
             (format!("{SECRET}jwks_refresh = 0\n"), "auth.jwt.jwks_refresh: 0", "at least 1"),
         ] {
             let words = resolve(&text).err().unwrap_or_default();
@@ -249,5 +272,6 @@ mod tests {
             assert!(!words.contains("short"), "a secret is shown: {words}");
         }
         std::fs::remove_file(&pem).unwrap();
+        std::fs::remove_file(&list).unwrap();
     }
 }

@@ -9,7 +9,7 @@ use model::{
     CloseReason, Draft, Form, Grant, Mark, Message, Parts, Payload, Position, Principal, PrincipalId,
     Refusal, SessionId, Ticket, Time, Unit, VHostName,
 };
-use node::{Authority, Reply, Verdict};
+use node::{Authority, Reply, Shown, Verdict};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -499,8 +499,8 @@ pub(crate) fn named(name: &str, address: u64) -> Arc<Principal> {
 }
 
 impl Authority for Names {
-    fn admit(&self, credential: Option<&str>, _: &VHostName, _: model::Now, reply: Reply) -> Verdict {
-        match credential {
+    fn admit(&self, shown: Shown<'_>, _: &VHostName, _: model::Now, reply: Reply) -> Verdict {
+        match shown.credential {
             None => Verdict::Now(Ok(everybody())),
             Some("later") => {
                 self.replies.lock().unwrap().push(reply);

@@ -203,7 +203,7 @@ impl App for Broker {
         match event {
             Event::Authenticated { .. } => {
                 self.token = None;
-                map::listen(Profile::Broker, line, turn);
+                map::listen(Profile::Broker, sockets.parser(), line, turn);
                 let id = self.key.public(line.session, line.revision());
                 sockets.connect(&id, line, turn)
             }
@@ -216,7 +216,9 @@ impl App for Broker {
             Event::Joined { ticket, .. } | Event::Left { ticket, .. } | Event::Published { ticket, .. } => {
                 Self::answer(asked(ticket), b"[]", sockets, line, turn)
             }
-            Event::Deliver(delivery) => map::deliver(&delivery.message, Profile::Broker, line, turn),
+            Event::Deliver(delivery) => {
+                map::deliver(&delivery.message, Profile::Broker, sockets.parser(), line, turn)
+            }
             Event::Gap { missed } => sockets.tell_gap(missed, line, turn),
             Event::Channels { .. }
             | Event::Checked { .. }
@@ -239,7 +241,7 @@ impl App for Broker {
 
     fn changed(&mut self, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
         if sockets.is_connected("/") {
-            map::listen(Profile::Broker, line, turn);
+            map::listen(Profile::Broker, sockets.parser(), line, turn);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The Messaging profile: clients that show who they are by a token, hear what is meant for them, and speak to all.
-//! SPEC [MSG-1] to [MSG-8].
+//! SPEC [MSG-1] to [MSG-10].
 
 use super::broker::{CONNECT, token};
 use crate::map::{self, Profile};
 use crate::talk::engine::Over;
+use crate::talk::page;
 use crate::talk::peer::Line;
 use crate::talk::sid::Key;
 use crate::talk::socket::{App, Said, Sockets};
@@ -22,6 +23,9 @@ const SILENT: Ticket = Ticket(1 << 59);
 const UNAUTHORIZED: u64 = 0;
 /// How long a client may leave `unauthorized` unanswered.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tokens that a client may show in vain.
+const MISSES: u8 = 3;
 
 /// How long before its token expires a client is told so: its session ends at that moment, and who polls would not hear
 /// of it any more.
@@ -42,6 +46,10 @@ pub struct Messaging {
     manners: Manners,
     /// The token that came with the first request.
     token: Option<Box<str>>,
+    /// The host of the page that it runs on.
+    page: Option<Box<str>>,
+    /// Tokens that it has shown in vain.
+    misses: u8,
     is_known: bool,
     /// When it is sent away.
     until: Option<Time>,
@@ -53,7 +61,7 @@ impl Messaging {
     /// A client of whom nothing is known.
     #[must_use]
     pub fn new(key: Key, manners: Manners) -> Self {
-        Self { key, manners, token: None, is_known: false, until: None, warning: None }
+        Self { key, manners, token: None, page: None, misses: 0, is_known: false, until: None, warning: None }
     }
 
     fn id(&self, line: &Line<'_>) -> String {
@@ -61,11 +69,11 @@ impl Messaging {
     }
 
     /// It is known who it is: from now on it hears what is for it, and what is for all.
-    fn welcome(&mut self, principal: &Principal, line: &Line<'_>, turn: &mut Turn) {
+    fn welcome(&mut self, principal: &Principal, sockets: &Sockets, line: &Line<'_>, turn: &mut Turn) {
         (self.is_known, self.until) = (true, None);
         let left = principal.expires_ms().map(|end| end.saturating_sub(turn.now.wall_ms));
         self.warning = left.map(|left| Time(turn.now.time.0.saturating_add(left.saturating_sub(WARNING))));
-        map::listen(Profile::Messaging, line, turn);
+        map::listen(Profile::Messaging, sockets.parser(), line, turn);
         for channel in principal.assigned() {
             turn.join(SILENT, channel.as_str(), None);
         }
@@ -86,7 +94,7 @@ impl Messaging {
     ) -> Result<(), Over> {
         match token(shown) {
             Some(token) => {
-                turn.authenticate(AUTHENTICATE, Some(&token));
+                turn.authenticate_on(AUTHENTICATE, Some(&token), self.page.as_deref());
                 Ok(())
             }
             None => self.unauthorized("invalid token datatype", sockets, line, turn),
@@ -110,6 +118,14 @@ impl Messaging {
         array.push(b']');
         let head = Head::event("/", Some(UNAUTHORIZED), 0);
         sockets.emit(head, array, &[], line, turn)
+    }
+
+    /// A token was refused; whether that was one too many. A server that cannot say is not the client's fault.
+    fn misses(&mut self, refusal: &Refusal) -> bool {
+        if matches!(refusal, Refusal::InvalidToken(_) | Refusal::BadToken) {
+            self.misses = self.misses.saturating_add(1);
+        }
+        self.misses >= MISSES
     }
 
     /// Something for all. SPEC [MSG-6].
@@ -165,7 +181,11 @@ fn words(refusal: &Refusal) -> String {
         TokenFlaw::Expired => "jwt expired".into(),
         TokenFlaw::Audience { expected } => format!("jwt audience invalid. expected: {expected}"),
         TokenFlaw::Issuer { expected } => format!("jwt issuer invalid. expected: {expected}"),
-        TokenFlaw::NoExpiry | TokenFlaw::NoClaim { .. } | TokenFlaw::BadClaim { .. } => flaw.to_string(),
+        TokenFlaw::NoExpiry
+        | TokenFlaw::LongLived { .. }
+        | TokenFlaw::Revoked
+        | TokenFlaw::NoClaim { .. }
+        | TokenFlaw::BadClaim { .. } => flaw.to_string(),
     }
 }
 
@@ -175,6 +195,7 @@ impl App for Messaging {
             let cookies = request.header("cookie")?.split(';');
             cookies.filter_map(|c| c.trim().split_once('=')).find(|(name, _)| *name == "token")
         };
+        self.page = page::host(request).map(Into::into);
         let token = request.token().map(std::borrow::Cow::into_owned);
         self.token = token.or_else(|| cookie().map(|(_, token)| token.to_owned())).map(Into::into);
     }
@@ -191,7 +212,7 @@ impl App for Messaging {
             return sockets.refuse_unknown(line, turn);
         }
         if let Some(credential) = token(shown).or_else(|| self.token.take().map(String::from)) {
-            turn.authenticate(CONNECT, Some(&credential));
+            turn.authenticate_on(CONNECT, Some(&credential), self.page.as_deref());
             return Ok(());
         }
         self.until = Some(turn.now.time + self.manners.authenticate_within);
@@ -235,23 +256,27 @@ impl App for Messaging {
     ) -> Result<(), Over> {
         match event {
             Event::Authenticated { ticket: CONNECT, principal } => {
-                self.welcome(principal, line, turn);
+                self.welcome(principal, sockets, line, turn);
                 sockets.connect(&self.id(line), line, turn)
             }
             Event::Authenticated { principal, .. } => {
-                self.welcome(principal, line, turn);
+                self.welcome(principal, sockets, line, turn);
                 sockets.emit(Head::event("/", None, 0), "[\"authenticated\"]", &[], line, turn)
             }
             Event::Refused { ticket: CONNECT, refusal } => {
                 let (why, mut object) = (words(refusal), Vec::new());
                 data(&why, &mut object);
                 let object = String::from_utf8_lossy(&object);
-                sockets.refuse(&why, Some(&object), Style::of(line.revision()), line, turn)
+                sockets.refuse(&why, Some(&object), Style::of(line.revision()), line, turn)?;
+                if self.misses(refusal) { Err(Over::Told) } else { Ok(()) }
             }
             Event::Refused { ticket: AUTHENTICATE, refusal } => {
-                self.unauthorized(&words(refusal), sockets, line, turn)
+                self.unauthorized(&words(refusal), sockets, line, turn)?;
+                if self.misses(refusal) { Self::send_away(sockets, line, turn) } else { Ok(()) }
             }
-            Event::Deliver(delivery) => map::deliver(&delivery.message, Profile::Messaging, line, turn),
+            Event::Deliver(delivery) => {
+                map::deliver(&delivery.message, Profile::Messaging, sockets.parser(), line, turn)
+            }
             Event::Gap { missed } => sockets.tell_gap(missed, line, turn),
             Event::Refused { .. }
             | Event::Joined { .. }
@@ -280,9 +305,9 @@ impl App for Messaging {
         }
     }
 
-    fn changed(&mut self, _: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
+    fn changed(&mut self, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
         if self.is_known {
-            map::listen(Profile::Messaging, line, turn);
+            map::listen(Profile::Messaging, sockets.parser(), line, turn);
         }
     }
 

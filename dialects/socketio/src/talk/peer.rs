@@ -373,6 +373,7 @@ impl<L: Layer> Peer<L> {
         let pieces = payload::cut(&body, false, Revision::Four).ok()?;
         let says = |piece: payload::Piece<'_>| match piece.packet(Revision::Four) {
             Ok(Packet::Text(text)) => self.layer.comes_back(&Up::Text(text)),
+            Ok(Packet::Binary(bytes)) => self.layer.comes_back(&Up::Binary(bytes)),
             Ok(_) | Err(_) => None,
         };
         pieces.into_iter().find_map(says)
@@ -429,8 +430,11 @@ impl<L: Layer> Conversation for Peer<L> {
             let to = *to;
             return self.moves(to, turn);
         }
-        let says = |text| self.layer.comes_back(&Up::Text(text));
-        let back = message.ok().and_then(|text| text.strip_prefix('4')).and_then(says);
+        let says = match message {
+            Ok(text) => text.strip_prefix('4').map(Up::Text),
+            Err(bytes) => Some(Up::Binary(bytes.into())),
+        };
+        let back = says.and_then(|says| self.layer.comes_back(&says));
         match (back.filter(|_| self.terms.recovery.is_some()), &self.state) {
             (Some(to), State::Open(engine))
                 if to != self.session && self.returning.is_none() && engine.has(turn.link) =>

@@ -1,6 +1,6 @@
 //! Socket.IO over an Engine.IO session: who is connected to which namespace, and what is said there.
 //!
-//! Knows packets and namespaces. What events mean is an [`App`]'s. SPEC [CON-1] to [CON-9].
+//! Knows packets and namespaces. What events mean is an [`App`]'s. SPEC [CON-1] to [CON-9], [PAR-1] to [PAR-3].
 
 use crate::talk::engine::{Over, Up};
 use crate::talk::peer::{Layer, Line};
@@ -9,6 +9,7 @@ use crate::talk::sid::Key;
 use crate::wire::arguments;
 use crate::wire::binary::{Reader, Whole};
 use crate::wire::engine::{MESSAGE, Revision};
+use crate::wire::msgpack;
 use crate::wire::packet::{self, Head, Kind, Limits, Packet, Style};
 use bytes::Bytes;
 use dialect::{Event, Request, Turn};
@@ -132,10 +133,31 @@ impl<'a> Said<'a> {
     }
 }
 
+/// What packets are written in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Parser {
+    /// Text, with attachments behind it.
+    Text,
+    /// A binary message each, in msgpack.
+    Msgpack,
+}
+
+impl Parser {
+    /// What a client uses, by the first that it says. SPEC [PAR-1].
+    fn of(up: &Up<'_>, revision: Revision) -> Self {
+        match (up, revision) {
+            (Up::Binary(bytes), Revision::Four) if msgpack::is_likely(bytes) => Self::Msgpack,
+            (Up::Binary(_) | Up::Text(_), _) => Self::Text,
+        }
+    }
+}
+
 /// The sockets of a session: one for each namespace that it is connected to.
 #[derive(Debug)]
 pub struct Sockets {
     limits: Limits,
+    /// `None`: nothing has been heard.
+    parser: Option<Parser>,
     reader: Reader,
     /// BOUND: `namespaces`.
     connected: Vec<Box<str>>,
@@ -158,6 +180,12 @@ pub struct Sockets {
 const ATTACHMENT: Duration = Duration::from_secs(45);
 
 impl Sockets {
+    /// What packets are written in, to the client and by it.
+    #[must_use]
+    pub fn parser(&self) -> Parser {
+        self.parser.unwrap_or(Parser::Text)
+    }
+
     /// Whether there is a socket in this namespace.
     #[must_use]
     pub fn is_connected(&self, namespace: &str) -> bool {
@@ -170,9 +198,10 @@ impl Sockets {
     /// Too much waits for a poll.
     pub fn connect(&mut self, id: &str, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
         let Some(namespace) = self.connecting.take() else { return Ok(()) };
-        let revision = line.revision();
         let pid = self.returns.as_ref().filter(|_| *namespace == *"/").map(|key| key.pid(line.session));
-        packet(line, turn, |out| packet::connected(&namespace, revision, id, pid.as_deref(), out))?;
+        let mut data = Vec::new();
+        packet::connected(line.revision(), id, pid.as_deref(), &mut data);
+        self.emit(Head::connect(&namespace), data, &[], line, turn)?;
         (self.until, self.begins_anew) = (None, false);
         self.connected.push(namespace);
         turn.resume();
@@ -192,7 +221,9 @@ impl Sockets {
         turn: &mut Turn,
     ) -> Result<(), Over> {
         let Some(namespace) = self.connecting.take() else { return Ok(()) };
-        packet(line, turn, |out| packet::connect_error(&namespace, style, message, data, out))?;
+        let mut why = Vec::new();
+        packet::connect_error(style, message, data, &mut why);
+        self.emit(Head::connect_error(&namespace), why, &[], line, turn)?;
         turn.resume();
         Ok(())
     }
@@ -226,22 +257,18 @@ impl Sockets {
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        packet(line, turn, |out| {
-            head.write(out);
-            out.extend_from_slice(data.as_ref());
-        })?;
+        if self.parser() == Parser::Msgpack {
+            let data = String::from_utf8_lossy(data.as_ref());
+            let mut out = Vec::new();
+            msgpack::write(&head.with(&data), attachments, &mut out);
+            return line.say(Unit::Binary, &out, turn);
+        }
+        let mut out = vec![MESSAGE];
+        head.write(&mut out);
+        out.extend_from_slice(data.as_ref());
+        line.say(Unit::Text, &out, turn)?;
         attachments.iter().try_for_each(|bytes| line.say(Unit::Binary, bytes, turn))
     }
-}
-
-/// Says a packet.
-///
-/// # Errors
-/// Too much waits for a poll.
-fn packet(line: &mut Line<'_>, turn: &mut Turn, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Over> {
-    let mut out = vec![MESSAGE];
-    write(&mut out);
-    line.say(Unit::Text, &out, turn)
 }
 
 /// What bounds sockets.
@@ -270,6 +297,7 @@ impl<A: App> Sio<A> {
     pub fn new(bounds: &Bounds, app: A) -> Self {
         let sockets = Sockets {
             limits: bounds.packets,
+            parser: None,
             reader: Reader::new(),
             connected: Vec::new(),
             namespaces: bounds.namespaces,
@@ -329,14 +357,20 @@ impl<A: App> Sio<A> {
 
     fn hear(&mut self, up: &Up<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
         let (limits, revision) = (self.sockets.limits, line.revision());
+        let parser = *self.sockets.parser.get_or_insert_with(|| Parser::of(up, revision));
         let whole;
         let (packet, attachments) = match up {
+            Up::Text(_) if parser == Parser::Msgpack => return Err(Over::Error),
             Up::Text(text) => {
                 let read = self.sockets.reader.text(text, revision, &limits);
                 (read.map_err(|_| Over::Error)?, &[][..])
             }
             Up::Binary(bytes) => {
-                whole = self.sockets.reader.bytes(bytes, &limits).map_err(|_| Over::Error)?;
+                let read = match parser {
+                    Parser::Text => self.sockets.reader.bytes(bytes, &limits),
+                    Parser::Msgpack => msgpack::read(bytes, revision, &limits).map(Some),
+                };
+                whole = read.map_err(|_| Over::Error)?;
                 (whole.as_ref().map(Whole::packet), whole.as_ref().map_or(&[][..], |w| &w.attachments))
             }
         };
@@ -486,6 +520,11 @@ impl<A: App> Layer for Sio<A> {
         let key = self.sockets.returns.as_ref().filter(|_| !self.sockets.begins_anew)?;
         match up {
             Up::Text(text) => Back::read(text.strip_prefix('0'), key).map(|back| back.session),
+            Up::Binary(bytes) if msgpack::begins_connect(bytes) => {
+                let whole = msgpack::read(bytes, Revision::Four, &self.sockets.limits).ok()?;
+                let shown = whole.data.as_deref().filter(|_| whole.namespace == "/");
+                Back::read(shown, key).map(|back| back.session)
+            }
             Up::Binary(_) => None,
         }
     }

@@ -3,8 +3,8 @@
 //! placeholders, which is what the rest knows, and writes them from it. Knows no frames.
 //!
 //! What JSON cannot say becomes what `JSON.stringify` makes of it: a date its ISO text; `undefined` null, or in an
-//! object nothing; NaN and infinities null. An extension that notepack.io does not write is refused, a timestamp (-1)
-//! excepted. As in text an event needs a name that is not reserved, and attachments are counted.
+//! object nothing; NaN and infinities null. Of extensions those of notepack.io are read, msgpack-lite's date and bytes,
+//! and timestamps (-1); others are refused. As in text an event needs a name that is not reserved, and attachments are counted.
 
 mod read;
 mod date;
@@ -13,5 +13,5 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::{is_likely, read};
+pub use read::{begins_connect, is_likely, read};
 pub use write::write;

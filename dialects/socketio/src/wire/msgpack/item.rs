@@ -19,10 +19,20 @@ pub(super) enum Item<'a> {
     Map(u32),
     /// notepack.io's `undefined`: one byte of type 0.
     Undefined,
-    /// notepack.io's date: eight bytes of type 0, milliseconds since 1970.
+    /// notepack.io's date: eight bytes of type 0, milliseconds since 1970. Or msgpack-lite's, a float in msgpack, of type 0x0d.
     Date(i64),
     /// An extension's type and its bytes.
     Extension(i8, &'a [u8]),
+}
+
+/// msgpack-lite's types of extensions.
+const DATE: i8 = 0x0d;
+const UINT8_ARRAY: i8 = 0x12;
+const ARRAY_BUFFER: i8 = 0x1a;
+
+/// The whole milliseconds of a date; what is no number is no date either.
+fn whole(ms: f64) -> i64 {
+    format!("{:.0}", ms.trunc()).parse().unwrap_or(i64::MAX)
 }
 
 /// What is still to be read.
@@ -106,11 +116,18 @@ impl<'a> Input<'a> {
         })
     }
 
-    /// An extension that says its length. Of type 0 it is notepack.io's ArrayBuffer.
+    /// An extension that says its length. Of type 0 it is notepack.io's ArrayBuffer; msgpack-lite has other types for
+    /// the same, for its bytes and its dates.
     fn extension(&mut self, length: u32) -> Result<Item<'a>, Malformed> {
         let sort = i8::from_be_bytes(self.exactly()?);
         let bytes = self.take(length)?;
-        Ok(if sort == 0 { Item::Bytes(bytes) } else { Item::Extension(sort, bytes) })
+        Ok(match (sort, bytes) {
+            (0 | UINT8_ARRAY | ARRAY_BUFFER, _) => Item::Bytes(bytes),
+            (DATE, &[0xcb, a, b, c, d, e, f, g, h]) => {
+                Item::Date(whole(f64::from_be_bytes([a, b, c, d, e, f, g, h])))
+            }
+            (sort, _) => Item::Extension(sort, bytes),
+        })
     }
 
     /// An extension of a length of its own.
@@ -121,8 +138,9 @@ impl<'a> Input<'a> {
             (0, [_]) => Item::Undefined,
             (0, bytes) => match bytes.first_chunk::<8>() {
                 Some(ms) if bytes.len() == 8 => Item::Date(i64::from_be_bytes(*ms)),
-                Some(_) | None => Item::Extension(0, bytes),
+                Some(_) | None => Item::Bytes(bytes),
             },
+            (UINT8_ARRAY | ARRAY_BUFFER, bytes) => Item::Bytes(bytes),
             (sort, bytes) => Item::Extension(sort, bytes),
         })
     }

@@ -14,6 +14,12 @@ pub fn is_likely(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf))
 }
 
+/// Whether these bytes begin as the parser's CONNECT does, whose `type` is first.
+#[must_use]
+pub fn begins_connect(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x80..=0x8f, 0xa4, b't', b'y', b'p', b'e', 0, ..])
+}
+
 /// Reads a packet that a client sent. Members that it does not know are skipped.
 ///
 /// # Errors

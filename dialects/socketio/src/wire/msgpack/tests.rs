@@ -120,6 +120,8 @@ fn numbers_and_strings_that_json_cannot_say() {
     assert_eq!(data("d6ff65540e0a"), "\"2023-11-15T00:17:14.000Z\"", "a timestamp");
     assert_eq!(data("d7ff1d53530065540e0a"), "\"2023-11-15T00:17:14.123Z\"");
     assert_eq!(data("c70cff00000000ffffffffffffffff"), "\"1969-12-31T23:59:59.000Z\"");
+    assert_eq!(data("c7090dcb4278bcfe5687b000"), "\"2023-11-14T22:13:20.123Z\"", "msgpack-lite's date");
+    assert_eq!(data("c7090dcb7ff8000000000000"), "null", "msgpack-lite's no date");
     assert_eq!(data("8305c0ffc0a0c0"), "{\"5\":null,\"-1\":null,\"\":null}", "keys that are numbers");
 }
 
@@ -159,8 +161,10 @@ fn what_is_wrong_is_said() {
     assert_eq!(list(b"\x91\xa7connect"), Malformed::Reserved("connect"));
     assert_eq!(list(b"\x90"), Malformed::Name);
     assert_eq!(list(b"\x92\xa1a\x81\xc0\xc0").to_string().find("a key"), Some(22));
-    assert!(list(b"\x92\xa1a\xd5\x00ab").to_string().contains("an extension"));
     assert!(list(b"\x92\xa1a\xd4\x07a").to_string().contains("an extension"));
+    assert!(
+        list(b"\x92\xa1a\xc7\x08\x0d\x42\x78\xbc\xfe\x56\x87\xb0\x00").to_string().contains("an extension")
+    );
     let beside = b"\x93\xa1a\x81\xac_placeholder\xc3\xc4\x01x";
     assert!(list(beside).to_string().contains("beside attachments"));
     assert!(reads(&carrying(2, b"\x92\xa1a\x81\xac_placeholder\xc3")).is_ok(), "nothing to confuse it with");
@@ -209,6 +213,23 @@ fn attachments_stand_where_their_placeholders_stood() {
     // Without attachments there are no placeholders.
     let plain = Whole { kind: Kind::Ack, attachments: Vec::new(), ..whole };
     assert_eq!(reads(&written(&plain)).map(|w| w.data.map(|d| d.contains("_placeholder"))), Ok(Some(true)));
+}
+
+/// notepack.io's and msgpack-lite's types of the same.
+#[test]
+fn buffers_of_all_sorts_are_bytes() {
+    for value in [
+        &b"\xc4\x02ab"[..],
+        b"\xc7\x02\x00ab",
+        b"\xd5\x00ab",
+        b"\xd5\x12ab",
+        b"\xc7\x02\x12ab",
+        b"\xc7\x02\x1aab",
+    ] {
+        let whole = reads(&carrying(3, &[b"\x91", value].concat())).unwrap();
+        assert_eq!(whole.attachments, [Bytes::from_static(b"ab")]);
+        assert_eq!(whole.kind, Kind::BinaryAck);
+    }
 }
 
 /// JSON values, but whole floats, which lose their fraction.

@@ -113,12 +113,22 @@ fn servers_packets_are_as_captured() {
         write(&mut out);
         String::from_utf8(out).unwrap()
     };
-    let connected = |nsp, revision, pid| text(&|out| connected(nsp, revision, "s1", pid, out));
+    let connected = |nsp, revision, pid| {
+        text(&|out| {
+            Head::connect(nsp).write(out);
+            connected(revision, "s1", pid, out);
+        })
+    };
     assert_eq!(connected("/", Four, None), "0{\"sid\":\"s1\"}");
     assert_eq!(connected("/admin", Four, Some("p1")), "0/admin,{\"sid\":\"s1\",\"pid\":\"p1\"}");
     assert_eq!(connected("/", Three, Some("p1")), "0");
     assert_eq!(connected("/admin", Three, None), "0/admin,");
-    let error = |nsp, style, message, data| text(&|out| connect_error(nsp, style, message, data, out));
+    let error = |nsp, style, message, data| {
+        text(&|out| {
+            Head::connect_error(nsp).write(out);
+            connect_error(style, message, data, out);
+        })
+    };
     let invalid = "Invalid namespace";
     assert_eq!(error("/nope", Style::Object, invalid, None), "4/nope,{\"message\":\"Invalid namespace\"}");
     assert_eq!(error("/a?a=1", Style::Object, invalid, None), "4/a?a=1,{\"message\":\"Invalid namespace\"}");

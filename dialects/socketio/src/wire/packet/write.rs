@@ -31,10 +31,39 @@ impl<'a> Head<'a> {
         Self { kind: Kind::Ack.with(attachments), attachments, namespace, ack: Some(id) }
     }
 
+    /// That a client is connected.
+    #[must_use]
+    pub fn connect(namespace: &'a str) -> Self {
+        Self { kind: Kind::Connect, attachments: 0, namespace, ack: None }
+    }
+
+    /// That it is not.
+    #[must_use]
+    pub fn connect_error(namespace: &'a str) -> Self {
+        Self { kind: Kind::ConnectError, attachments: 0, namespace, ack: None }
+    }
+
     /// Of a DISCONNECT, which is nothing else.
     #[must_use]
     pub fn disconnect(namespace: &'a str) -> Self {
         Self { kind: Kind::Disconnect, attachments: 0, namespace, ack: None }
+    }
+
+    /// The packet with its data, JSON text, or nothing.
+    #[must_use]
+    pub fn with<'b>(&self, data: &'b str) -> Packet<'b>
+    where
+        'a: 'b,
+    {
+        Packet {
+            kind: self.kind,
+            // Limits count attachments in a byte.
+            attachments: u8::try_from(self.attachments).unwrap_or(u8::MAX),
+            namespace: self.namespace,
+            query: None,
+            ack: self.ack,
+            data: Some(data).filter(|data| !data.is_empty()),
+        }
     }
 
     /// Writes it. The packet's data, JSON text, is to follow.
@@ -70,10 +99,9 @@ fn number(n: u64, out: &mut Vec<u8>) {
     let _infallible = write!(out, "{n}").is_ok();
 }
 
-/// Writes that a client is connected. Revision 4 tells it its id, and by which secret it may recover; revision 3
-/// tells neither.
-pub fn connected(namespace: &str, revision: Revision, sid: &str, pid: Option<&str>, out: &mut Vec<u8>) {
-    Head { kind: Kind::Connect, attachments: 0, namespace, ack: None }.write(out);
+/// Writes what a client that is connected is told. Revision 4 tells it its id, and by which secret it may recover;
+/// revision 3 tells neither.
+pub fn connected(revision: Revision, sid: &str, pid: Option<&str>, out: &mut Vec<u8>) {
     match revision {
         Revision::Three => {}
         Revision::Four => {
@@ -108,9 +136,8 @@ impl Style {
     }
 }
 
-/// Writes that a client is not connected, and why. `data`: JSON text, what the application adds.
-pub fn connect_error(namespace: &str, style: Style, message: &str, data: Option<&str>, out: &mut Vec<u8>) {
-    Head { kind: Kind::ConnectError, attachments: 0, namespace, ack: None }.write(out);
+/// Writes why a client is not connected. `data`: JSON text, what the application adds.
+pub fn connect_error(style: Style, message: &str, data: Option<&str>, out: &mut Vec<u8>) {
     match (style, data) {
         (Style::Object, data) => {
             out.extend_from_slice(b"{\"message\":");
