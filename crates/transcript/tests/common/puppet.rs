@@ -6,8 +6,8 @@
 use super::stage::Stage;
 use dialect::{Conversation, Dialect, Event, Frame, HookPlan, Opening, Request, Response, Turn};
 use model::{
-    CloseReason, Draft, Form, Grant, Mark, Message, Parts, Payload, Position, Principal, PrincipalId,
-    Refusal, SessionId, Ticket, Time, Unit, VHostName,
+    CloseReason, Draft, Form, Grant, Mark, Message, Parts, Payload, Principal, PrincipalId, Refusal,
+    SessionId, Ticket, Time, Unit, VHostName,
 };
 use node::{Authority, Reply, Shown, Verdict};
 use std::collections::HashMap;
@@ -218,13 +218,7 @@ impl Puppet {
             "handover" => turn.hand_over(session_id(rest)),
             "keep" => turn.recoverable(Some(Duration::from_millis(rest.parse().unwrap()))),
             "mark" => self.mark = turn.mark,
-            "recover" => {
-                let position = rest.split_once('@').map(|(epoch, offset)| Position {
-                    epoch: epoch.parse().unwrap(),
-                    offset: offset.parse().unwrap(),
-                });
-                turn.recover(ticket, position, self.mark);
-            }
+            "recover" => turn.recover(ticket, None, self.mark),
             "who" => turn.text(|out| out.extend_from_slice(format!("i am {}\n", self.id).as_bytes())),
             "say" => turn.text(|out| out.extend_from_slice(format!("{rest}\n").as_bytes())),
             "binary" => turn.binary(|out| out.extend_from_slice(rest.as_bytes())),

@@ -265,14 +265,15 @@ impl<L: Layer> Peer<L> {
 
     /// What the client says is for the session that it comes back to: gives it the link.
     fn moves(&mut self, to: SessionId, turn: &mut Turn) {
-        match std::mem::replace(&mut self.state, State::Passing(false)) {
+        let engine = match std::mem::replace(&mut self.state, State::Passing(false)) {
             State::Open(mut engine) => {
                 engine.release(turn);
-                self.state = State::Moved(Box::new(engine), to, self.patience(turn.now.time));
+                Box::new(engine)
             }
-            State::Moved(engine, ..) => self.state = State::Moved(engine, to, self.patience(turn.now.time)),
-            other => self.state = other,
-        }
+            State::Moved(engine, ..) => engine,
+            State::New | State::Passing(_) | State::Ending(..) | State::Away { .. } => return,
+        };
+        self.state = State::Moved(engine, to, self.patience(turn.now.time));
         turn.hand_over(to);
     }
 

@@ -475,9 +475,10 @@ impl<A: App> Layer for Sio<A> {
     }
 
     fn told(&mut self, event: Event<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
-        match event {
-            Event::Recovered { missed, .. } => self.make_up(missed, line, turn)?,
-            event => self.app.told(event, &mut self.sockets, line, turn)?,
+        if let Event::Recovered { missed, .. } = event {
+            self.make_up(missed, line, turn)?;
+        } else {
+            self.app.told(event, &mut self.sockets, line, turn)?;
         }
         self.go_on(line, turn)
     }
