@@ -148,6 +148,7 @@ fn published(channels: &[String], draft: Draft, body: usize) {
     assert!(!is_json || json::check(&draft.payload.bytes).is_ok());
     assert!(draft.event.as_ref().is_none_or(|e| !e.is_empty() && !e.contains(char::is_control)));
     let message = Message {
+        vhost: model::VHostName::root(),
         channel: channels.first().and_then(|name| ChannelName::new(name).ok()),
         event: draft.event,
         payload: draft.payload,

@@ -105,6 +105,7 @@ fn said(channels: &[u32], speech: Speech) {
         assert_eq!(name.as_ref().and_then(|n| aliases.number(n.as_str())), Some(*number));
         let session = SessionId { shard: 0, slot: 0, generation: 0 };
         let message = Message {
+            vhost: model::VHostName::root(),
             channel: name,
             event: event.clone(),
             payload: payload.clone(),

@@ -91,7 +91,8 @@ pub fn reason(reason: CloseReason) -> &'static str {
 
 /// Every metric, in the order in which they are served.
 pub static FAMILIES: &[Family] = &[
-    gauge("chappe_sessions", "Sessions open.", sessions).by("dialect", "the protocol they speak"),
+    gauge("chappe_sessions", "Sessions open: of a peer one for each virtual host it is in.", sessions)
+        .by("dialect", "the protocol they speak"),
     counter(
         "chappe_sessions_attached_total",
         "Sessions that began: those closed, and those open.",

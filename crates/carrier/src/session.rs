@@ -26,6 +26,10 @@ pub(crate) struct More {
     pub(crate) budget: Option<Budget>,
     /// When the principal's time is over, or is to be asked for again.
     pub(crate) expires: Option<Time>,
+    /// Which session it is a branch of: that one has its links and its conversation.
+    pub(crate) stem: Option<SessionId>,
+    /// What it is in further virtual hosts. BOUND: `branches_per_session`.
+    pub(crate) branches: Vec<SessionId>,
     /// Links besides the newest, oldest first.
     links: Vec<u32>,
     /// Where it posts.
@@ -35,7 +39,7 @@ pub(crate) struct More {
 /// There are very many, and most are idle: what few need belongs in a box.
 pub(crate) struct Session {
     pub(crate) generation: u32,
-    /// Away while it runs, and when it has panicked.
+    /// Away while it runs, and when it has panicked. A branch has none.
     pub(crate) conversation: Option<Box<dyn Conversation>>,
     pub(crate) vhost: Arc<VHost>,
     pub(crate) principal: Option<Arc<Principal>>,
@@ -104,6 +108,16 @@ impl Session {
         self.link = link;
     }
 
+    /// The session that speaks for it, when it is a branch.
+    pub(crate) fn stem(&self) -> Option<SessionId> {
+        self.more.as_ref()?.stem
+    }
+
+    /// What it is in further virtual hosts.
+    pub(crate) fn branches(&self) -> &[SessionId] {
+        self.more.as_ref().map_or(&[], |m| &m.branches)
+    }
+
     /// Where it posts.
     pub(crate) fn hook(&self) -> Option<&Hook> {
         self.more.as_ref()?.hook.as_ref()
@@ -149,6 +163,8 @@ impl Session {
                 && w.budget.is_none()
                 && w.expires.is_none()
                 && w.born.is_none()
+                && w.stem.is_none()
+                && w.branches.is_empty()
                 && w.links.is_empty()
                 && w.hook.is_none()
         };

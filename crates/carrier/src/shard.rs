@@ -20,6 +20,7 @@
 //! * `tick`: deadlines
 
 mod accept;
+mod branches;
 mod datagrams;
 mod end;
 mod expand;
@@ -490,7 +491,7 @@ impl<N: Net> Shard<N> {
         let fallen: Vec<_> = all.filter(|(_, s)| falls(s)).map(|(id, s)| (id, reason(s))).collect();
         for (id, reason) in fallen {
             if self.session(id).is_some() {
-                self.end_session(id.slot, reason, None);
+                self.dismiss(id, reason);
             }
         }
         // Who might have stayed without authenticating perhaps may not any more.

@@ -1,7 +1,7 @@
 //! What a conversation is told. `match` over [`Event`] has no wildcard: a new event is a decision for each dialect.
 
 use crate::hook::HookEnd;
-use model::{ChannelName, Delivery, LinkId, Position, Principal, Refusal, SessionId, Ticket};
+use model::{ChannelName, CloseReason, Delivery, LinkId, Position, Principal, Refusal, SessionId, Ticket};
 use std::sync::Arc;
 
 /// A channel and its members on this node, as `Command::Channels` lists them.
@@ -86,6 +86,19 @@ pub enum Event<'a> {
         ticket: Ticket,
         /// Its id.
         session: SessionId,
+    },
+    /// The branch that was asked for exists, and acts for nobody.
+    Branched {
+        /// Of the command.
+        ticket: Ticket,
+        /// Its id.
+        session: SessionId,
+    },
+    /// The branch that the turn is about has ended, unasked; or, when it is about none, the session itself has parted
+    /// from its virtual host, while its branches go on.
+    Parted {
+        /// Why.
+        reason: CloseReason,
     },
     /// No.
     Refused {

@@ -57,10 +57,7 @@ impl<'a> Request<'a> {
     /// The value of the first query parameter of that name, decoded. `None` when it is absent or not UTF-8.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.query.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (percent::decode(key).as_deref() == Some(name)).then(|| percent::decode_form(value))?
-        })
+        percent::query_value(self.query, name)
     }
 
     /// The token the peer presents: `Authorization: Bearer …`, else `?token=…`.

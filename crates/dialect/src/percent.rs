@@ -37,6 +37,15 @@ pub fn decode_form(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// The value of the first parameter of that name in a query, decoded. `None` when it is absent or not UTF-8.
+#[must_use]
+pub fn query_value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    query.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(key).as_deref() == Some(name)).then(|| decode_form(value))?
+    })
+}
+
 fn hex(b: u8) -> Option<u8> {
     char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok())
 }

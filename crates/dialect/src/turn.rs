@@ -139,6 +139,12 @@ pub enum Command {
         /// Who else.
         who: Vec<PrincipalId>,
     },
+    /// Be in this virtual host too: start a branch, a session there that acts for nobody yet. It has no conversation of
+    /// its own: this session's is told what happens to it ([`Turn::branch`]), and speaks for it ([`Turn::within`]).
+    Branch {
+        /// The virtual host's name.
+        vhost: Span,
+    },
     /// Start a session that has no link, on this shard, for the same principal.
     Spawn {
         /// What runs it. It is told nothing until something happens; where `wake_at` asks for a tick at once, that comes
@@ -242,7 +248,12 @@ pub enum Effect {
     },
     /// How to hear from now on: in a form, on the link that the turn is about, or on the newest. Until then the session
     /// hears no broadcasts.
-    Hear(Hearing),
+    Hear {
+        /// Of this session, the branch that hears; `None`: it itself.
+        branch: Option<SessionId>,
+        /// How.
+        hearing: Hearing,
+    },
     /// End one link, after what was sent on it before has gone out; the session goes on without it.
     Drop {
         /// The link, or the session's newest.
@@ -252,6 +263,8 @@ pub enum Effect {
     },
     /// Ask the hub. Without a ticket there is no answer.
     Command {
+        /// Of this session, the branch that asks; `None`: it itself. Of one that has ended nothing is asked.
+        branch: Option<SessionId>,
         /// For the answer.
         ticket: Option<Ticket>,
         /// What.
@@ -264,6 +277,12 @@ pub enum Effect {
     Resume,
     /// Whether the session lives on when its last link goes.
     Outlive(bool),
+    /// End a branch of this session; or, when it is the session itself, have it leave what it has joined, hear nothing,
+    /// and act for nobody, while it lives on with its links and its branches.
+    Part {
+        /// The branch; `None`: the session itself.
+        branch: Option<SessionId>,
+    },
     /// What the session hears is kept for so long, in case its peer comes back for it; `None`: no more.
     Recoverable(Option<Duration>),
     /// Give the current link, an HTTP request's or a WebSocket, with what was read from it, to another session, which is
@@ -290,6 +309,10 @@ pub struct Turn {
     /// Where the session's shard stands in what it hands out: what was handed to the session before this turn comes
     /// before it, and stands before what the turn says on the link it hears on.
     pub mark: Mark,
+    /// The branch of the session that the turn is about, when it is about one: it has been told something.
+    pub branch: Option<SessionId>,
+    /// Who asks.
+    within: Option<SessionId>,
     words: Words,
     effects: VecDeque<Effect>,
 }
@@ -318,6 +341,15 @@ impl Turn {
         said
     }
 
+    /// What is asked meanwhile, this branch of the session asks, and it is the one that hears and parts; `None`: the
+    /// session itself, as always otherwise.
+    pub fn within<T>(&mut self, branch: Option<SessionId>, ask: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.within, branch);
+        let asked = ask(self);
+        self.within = before;
+        asked
+    }
+
     /// Answers the request with a whole response, its body written by `write`.
     pub fn respond(&mut self, response: Response, write: impl FnOnce(&mut Vec<u8>)) {
         let body = self.words.write(write);
@@ -341,12 +373,12 @@ impl Turn {
 
     /// Hears in this form from now on, without a call into the conversation per message.
     pub fn hear(&mut self, form: &'static Form) {
-        self.effects.push_back(Effect::Hear(Hearing::Form(form)));
+        self.effects.push_back(Effect::Hear { branch: self.within, hearing: Hearing::Form(form) });
     }
 
     /// Hears by events from now on.
     pub fn hear_events(&mut self) {
-        self.effects.push_back(Effect::Hear(Hearing::Events));
+        self.effects.push_back(Effect::Hear { branch: self.within, hearing: Hearing::Events });
     }
 
     /// Asks to act for whoever holds `credential`.
@@ -433,6 +465,17 @@ impl Turn {
     pub fn check(&mut self, ticket: Ticket, channel: &str, who: Vec<PrincipalId>) {
         let channel = self.word(channel);
         self.command(Some(ticket), Command::Check { channel, who });
+    }
+
+    /// Asks for a branch in the virtual host of this name.
+    pub fn branch_into(&mut self, ticket: Ticket, vhost: &str) {
+        let vhost = self.word(vhost);
+        self.command(Some(ticket), Command::Branch { vhost });
+    }
+
+    /// Ends the branch, or parts the session itself from its virtual host. See [`Effect::Part`].
+    pub fn part(&mut self) {
+        self.effects.push_back(Effect::Part { branch: self.within });
     }
 
     /// Starts a session without a link.
@@ -522,6 +565,7 @@ impl Turn {
     pub fn reset(&mut self, now: Now, link: Option<LinkId>) {
         self.now = now;
         self.link = link;
+        (self.branch, self.within) = (None, None);
         self.effects.clear();
         self.words.0.clear();
         self.words.0.shrink_to(64 << 10);
@@ -533,6 +577,6 @@ impl Turn {
     }
 
     fn command(&mut self, ticket: Option<Ticket>, command: Command) {
-        self.effects.push_back(Effect::Command { ticket, command });
+        self.effects.push_back(Effect::Command { branch: self.within, ticket, command });
     }
 }

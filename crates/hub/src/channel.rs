@@ -219,6 +219,7 @@ mod tests {
     fn delivery() -> Arc<Delivery> {
         let session = SessionId { shard: 0, slot: 0, generation: 0 };
         Arc::new(Delivery::new(Message {
+            vhost: model::VHostName::root(),
             channel: None,
             event: None,
             payload: Payload::text(Bytes::from_static(b"x")),

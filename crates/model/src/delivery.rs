@@ -160,6 +160,7 @@ mod tests {
     fn each_form_is_made_once() {
         let session = SessionId { shard: 0, slot: 0, generation: 0 };
         let d = Delivery::new(Message {
+            vhost: crate::name::VHostName::root(),
             channel: None,
             event: None,
             payload: Payload::text(Bytes::from_static(b"x")),

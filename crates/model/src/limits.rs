@@ -37,6 +37,8 @@ pub struct Limits {
     pub ping_rate: (u32, u32),
     /// Channels one session may join. Joining looks at those it has joined, so this is never unbounded.
     pub channels_per_session: u32,
+    /// Branches of one session. Ending it ends them all, and losing a link looks at them all.
+    pub branches_per_session: u32,
     /// Principals that the node enrols for peers that ask. Each takes some hundred bytes until it has been idle for too
     /// long.
     pub enrolments: u32,
@@ -97,6 +99,7 @@ impl Default for Limits {
             strangers_inflated_bytes: 64 << 10,
             ping_rate: (10, 20),
             channels_per_session: 10_000,
+            branches_per_session: 255,
             enrolments: 100_000,
             sessions_per_enrolment: 1000,
             head_timeout: Duration::from_secs(10),

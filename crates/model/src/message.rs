@@ -2,7 +2,7 @@
 
 use crate::grant::{Name, PrincipalId};
 use crate::id::SessionId;
-use crate::name::ChannelName;
+use crate::name::{ChannelName, VHostName};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -115,6 +115,8 @@ impl Draft {
 /// A published message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
+    /// In which virtual host.
+    pub vhost: VHostName,
     /// Where; `None` for a broadcast to the whole virtual host.
     pub channel: Option<ChannelName>,
     /// The name of the event, if any.

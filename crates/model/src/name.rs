@@ -96,15 +96,16 @@ impl std::borrow::Borrow<str> for ChannelName {
     }
 }
 
-/// The name of a virtual host, a world of its own: `/` or a path such as `/hello`.
+/// The name of a virtual host, a world of its own: `/` or a path such as `/hello`. Cloning is cheap, and of `/` costs
+/// nothing.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct VHostName(Arc<str>);
+pub struct VHostName(Option<Arc<str>>);
 
 impl VHostName {
     /// The virtual host everybody is in who asks for no other.
     #[must_use]
     pub fn root() -> Self {
-        Self("/".into())
+        Self(None)
     }
 
     /// Checks `name`: it begins with `/` and follows the rules of channel names otherwise.
@@ -113,19 +114,22 @@ impl VHostName {
     /// When it does not.
     pub fn new(name: &str) -> Result<Self, NameError> {
         ChannelName::check(name)?;
-        if name.starts_with('/') { Ok(Self(name.into())) } else { Err(NameError::Empty) }
+        if !name.starts_with('/') {
+            return Err(NameError::Empty);
+        }
+        Ok(Self((name != "/").then(|| name.into())))
     }
 
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or("/")
     }
 }
 
 impl fmt::Debug for VHostName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
@@ -143,5 +147,6 @@ mod tests {
         assert_eq!(ChannelName::check("£ ü 你好 \u{a0}"), Ok(()));
         assert!(VHostName::new("hello").is_err());
         assert_eq!(VHostName::new("/hello").unwrap().as_str(), "/hello");
+        assert_eq!((VHostName::new("/").unwrap(), VHostName::root().as_str()), (VHostName::root(), "/"));
     }
 }

@@ -82,6 +82,13 @@ pub enum Refusal {
         /// The limit.
         max: u32,
     },
+    /// There is no virtual host of this name.
+    UnknownVHost,
+    /// The session has as many branches as it may.
+    TooManyBranches {
+        /// The limit.
+        max: u32,
+    },
     /// The message is larger than the limit.
     TooBig {
         /// The limit, in bytes.
@@ -131,6 +138,10 @@ impl fmt::Display for Refusal {
             Self::InvalidToken(flaw) => flaw.fmt(f),
             Self::BadName(e) => e.fmt(f),
             Self::TooManyChannels { max } => write!(f, "this session may join {max} channels, and has"),
+            Self::UnknownVHost => f.write_str("there is no virtual host of this name"),
+            Self::TooManyBranches { max } => {
+                write!(f, "one session may be in {max} further virtual hosts, and is")
+            }
             Self::TooBig { max } => write!(f, "the message is larger than {max} bytes"),
             Self::TooFast => f.write_str("this session publishes faster than it may"),
             Self::NotJoined => f.write_str("a named receiver has not joined the channel"),

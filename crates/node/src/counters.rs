@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 pub const DIALECTS: usize = 16;
 
 /// Why commands were refused, in the order of their counts.
-pub const RULES: [&str; 17] = [
+pub const RULES: [&str; 19] = [
     "not_granted",
     "assigned",
     "bad_token",
@@ -28,6 +28,8 @@ pub const RULES: [&str; 17] = [
     "has_joined",
     "bad_hook",
     "too_many_hooks",
+    "unknown_vhost",
+    "too_many_branches",
 ];
 
 /// The statuses that refused requests are counted by; every other is in the last place.
@@ -59,6 +61,8 @@ fn rule(refusal: &Refusal) -> usize {
         Refusal::HasJoined => 14,
         Refusal::BadHook(_) => 15,
         Refusal::TooManyHooks { .. } => 16,
+        Refusal::UnknownVHost => 17,
+        Refusal::TooManyBranches { .. } => 18,
     }
 }
 
@@ -352,6 +356,8 @@ mod tests {
             Refusal::HasJoined,
             Refusal::BadHook("why".into()),
             Refusal::TooManyHooks { max: 1, of: "host" },
+            Refusal::UnknownVHost,
+            Refusal::TooManyBranches { max: 1 },
         ];
         let mut c = Counters::default();
         all.iter().for_each(|r| c.refuse(r));

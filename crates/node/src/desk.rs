@@ -157,7 +157,7 @@ impl Desk {
             Command::Check { channel, who } => self.check(caller, ticket, words.text(channel), &who),
             Command::OpenHook { plan } => return self.open_hook(caller, ticket, &plan),
             // The carrier starts sessions, and knows what they have heard; it does not pass these on.
-            Command::Spawn { .. } | Command::Recover { .. } => Ok(()),
+            Command::Spawn { .. } | Command::Branch { .. } | Command::Recover { .. } => Ok(()),
         };
         if let Err(refusal) = outcome {
             self.refuse(caller.session, ticket, refusal);
@@ -512,7 +512,7 @@ fn draw_up(caller: &Caller<'_>, channel: Option<ChannelName>, draft: Draft, bega
     let principal = caller.principal;
     let name = principal.and_then(|p| p.role.name.clone());
     let publisher = Publisher { session: caller.session, name, address: principal.and_then(|p| p.address) };
-    let mut delivery = Delivery::new(message(channel, draft, publisher, caller.now));
+    let mut delivery = Delivery::new(message(caller.vhost, channel, draft, publisher, caller.now));
     delivery.except = (!echo).then_some(caller.session);
     delivery.began = Some(began);
     delivery

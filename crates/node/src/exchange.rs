@@ -290,7 +290,8 @@ impl Exchange {
         }
         let session = SessionId { shard: u16::MAX, slot: 0, generation: 0 };
         let publisher = Publisher { session, name: None, address: None };
-        let delivery = Arc::new(Delivery::new(message(Some(channel.name.clone()), draft, publisher, now)));
+        let name = Some(channel.name.clone());
+        let delivery = Arc::new(Delivery::new(message(vhost, name, draft, publisher, now)));
         let mut shards = Vec::new();
         let members = self.commit(vhost, &channel, vec![delivery], None, |s| shards.push(s));
         shards.iter().for_each(|&s| {
@@ -523,8 +524,15 @@ impl Exchange {
 }
 
 /// A message from its draft. The position comes with the commit.
-pub(crate) fn message(channel: Option<ChannelName>, draft: Draft, publisher: Publisher, now: Now) -> Message {
+pub(crate) fn message(
+    vhost: &VHost,
+    channel: Option<ChannelName>,
+    draft: Draft,
+    publisher: Publisher,
+    now: Now,
+) -> Message {
     Message {
+        vhost: vhost.name.clone(),
         channel,
         event: draft.event,
         payload: draft.payload,

@@ -87,6 +87,8 @@ pub enum Answer {
     },
     /// The session without a link that was asked for exists.
     Spawned(SessionId),
+    /// The branch that was asked for exists.
+    Branched(SessionId),
     /// A page of channels.
     Channels {
         /// The page.

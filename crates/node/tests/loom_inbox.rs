@@ -158,7 +158,7 @@ fn ask(desk: &mut Desk, say: impl FnOnce(&mut Turn)) -> Applied {
     let vhost = Arc::clone(desk.exchange().vhost(&VHostName::root()).unwrap());
     let grants = ["READ **", "WRITE **"].map(|g| Grant::parse(g).unwrap()).to_vec();
     let principal = Arc::new(Principal::anonymous(grants));
-    let Some(Effect::Command { ticket, command }) = turn.next_effect() else { panic!("a command") };
+    let Some(Effect::Command { ticket, command, .. }) = turn.next_effect() else { panic!("a command") };
     let mut caller = Caller {
         session: SessionId { shard: desk.shard, ..SESSION },
         vhost: &vhost,

@@ -35,6 +35,10 @@ dialect::section! {
         /// Where to listen.
         #[key(default = "`127.0.0.1:6889` and `[::1]:6889`; Watchtower's devices at port 3033 of both, over TCP and UDP")]
         pub listener: Vec<Listener>,
+        /// Virtual hosts besides those that listeners open to: for clients that name one in their protocol, as
+        /// Socket.IO's do with a namespace.
+        #[key(default = "none", example = "[\"/admin\"]")]
+        pub vhosts: Vec<String>,
         /// Bounds.
         pub limits: Limits,
         /// Who may do what.

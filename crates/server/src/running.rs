@@ -311,7 +311,7 @@ fn run(shard: Shard<Os>) -> io::Result<()> {
 }
 
 fn plan(settings: Settings, authority: Credentials, hooks: Hooks, clock: Clock) -> Plan {
-    let mut vhosts: Vec<VHostName> = settings.listeners.into_iter().map(|l| l.vhost).collect();
+    let mut vhosts: Vec<_> = settings.listeners.into_iter().map(|l| l.vhost).chain(settings.vhosts).collect();
     vhosts.sort();
     vhosts.dedup();
     vhosts.retain(|v| *v != VHostName::root());

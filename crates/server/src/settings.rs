@@ -110,6 +110,8 @@ pub struct Settings {
     pub shards: u16,
     /// Where to listen.
     pub listeners: Vec<Listener>,
+    /// Virtual hosts besides theirs.
+    pub vhosts: Vec<VHostName>,
     /// Bounds.
     pub limits: Limits,
     /// Static tokens.
@@ -187,6 +189,7 @@ impl Settings {
             limits,
             hooks,
             listeners,
+            vhosts: places::vhosts(&config.vhosts, &mut problems),
             tokens: who::tokens(&config.auth.token, &mut problems),
             anonymous: anonymous.map(|grants| Arc::new(Principal::anonymous(grants))),
             policies: policies(&config.channel, &mut problems),

@@ -20,6 +20,8 @@ const TURNS: usize = 200_000;
 pub struct Blueprint {
     /// How many shards.
     pub shards: u16,
+    /// Virtual hosts besides `/`, which all ports open to.
+    pub vhosts: Vec<VHostName>,
     /// Bounds.
     pub limits: Limits,
     /// Channels that behave in some way.
@@ -46,6 +48,7 @@ impl Blueprint {
     pub fn new(dialects: Vec<Box<dyn Dialect>>) -> Self {
         Self {
             shards: 1,
+            vhosts: Vec::new(),
             limits: Limits::default(),
             policies: Vec::new(),
             assigned: Vec::new(),
@@ -87,7 +90,7 @@ impl House {
         let rules = Rules { limits: plan.limits.clone(), gates: vec![Gate::loopback()] };
         let exchange = Arc::new(Exchange::new(Plan {
             shards: plan.shards,
-            vhosts: Vec::new(),
+            vhosts: plan.vhosts,
             limits: plan.limits,
             policies: plan.policies,
             assigned: plan.assigned,

@@ -37,7 +37,7 @@ fn settled(play: &Play) -> Result<(Config, Settings), Mistake> {
             what,
             fix: "a key of chappe's configuration, as in `set: limits.message_bytes = 100`, or \
                   `channel.window = news.* 10`, `channel.slow = news.* drop-oldest`, \
-                  `auth.token = alice s3cret READ a.*, WRITE **`"
+                  `auth.token = alice s3cret READ a.*, WRITE **`, or `alice@/vhost`"
                 .to_owned(),
         };
         if !lists.take(setting).map_err(mistake)? {
@@ -98,8 +98,12 @@ impl Lists {
                 let rest = setting.value.splitn(3, ' ').nth(2).unwrap_or_default();
                 let grants: Vec<_> =
                     rest.split(',').map(str::trim).filter(|g| !g.is_empty()).map(quoted).collect();
-                let (name, secret, grants) = (quoted(first), quoted(second), grants.join(", "));
-                self.tokens.push(format!("{{name = {name}, token = {secret}, grants = [{grants}]}}"));
+                let (name, vhost) = first.split_once('@').unwrap_or((first, "/"));
+                let (name, vhost, secret) = (quoted(name), quoted(vhost), quoted(second));
+                let grants = grants.join(", ");
+                self.tokens.push(format!(
+                    "{{name = {name}, vhost = {vhost}, token = {secret}, grants = [{grants}]}}"
+                ));
             }
             _ => return Ok(false),
         }

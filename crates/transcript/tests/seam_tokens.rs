@@ -21,11 +21,20 @@ const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
 /// A house where owners of tokens have `user(…)`, and everybody everything that is not assigned.
 fn stage(shards: u16) -> Stage {
-    revocable(shards).0
+    stage_for(VHostName::root(), shards)
 }
 
 /// The same, and where its tokens can be taken back.
 fn revocable(shards: u16) -> (Stage, Arc<Jwt>) {
+    revocable_for(VHostName::root(), shards)
+}
+
+/// The same, with `/b` besides, and tokens for this virtual host.
+fn stage_for(vhost: VHostName, shards: u16) -> Stage {
+    revocable_for(vhost, shards).0
+}
+
+fn revocable_for(vhost: VHostName, shards: u16) -> (Stage, Arc<Jwt>) {
     let dialects: Vec<Box<dyn dialect::Dialect>> = vec![
         Box::new(Puppets),
         Box::new(http_dialect::Http::new(http_dialect::Settings::default())),
@@ -48,17 +57,13 @@ fn revocable(shards: u16) -> (Stage, Arc<Jwt>) {
         may_write: false,
     };
     let source = Source::Keys(Key::secret(SECRET).into());
-    let settings = JwtSettings {
-        rules,
-        vhost: VHostName::root(),
-        source,
-        refresh: Duration::from_mins(5),
-        revoked: Revoked::default(),
-    };
+    let settings =
+        JwtSettings { rules, vhost, source, refresh: Duration::from_mins(5), revoked: Revoked::default() };
     let tokens = StaticTokens::new(Vec::new(), Some(everybody()));
     let jwt = Arc::new(Jwt::new(settings));
     plan.authority = Box::new(Credentials::new(Arc::new(tokens), Some(Arc::clone(&jwt))));
     plan.shards = shards;
+    plan.vhosts = vec![VHostName::new("/b").unwrap()];
     plan.own_ports = vec![(carrier::net::Port::Listener, 0)];
     (Stage::build(plan), jwt)
 }
@@ -259,4 +264,50 @@ fn rooms_are_told_and_streams_end() {
     let refused = again.response();
     assert_eq!(refused.status, 401);
     assert!(refused.body.contains("the token has expired"), "{}", refused.body);
+}
+
+/// A branch in `/b`, for which the session has done this.
+fn branch(stage: &mut Stage, line: &mut Lines, order: &str) -> String {
+    let told = say(stage, line, "branch /b");
+    let branch = told[0].strip_prefix("branched ").unwrap().to_owned();
+    say(stage, line, &format!("in {branch} {order}"));
+    branch
+}
+
+#[test]
+fn a_branch_ends_when_its_token_does_and_the_session_goes_on() {
+    let mut stage = stage_for(VHostName::new("/b").unwrap(), 2);
+    let short = token(&stage, "ann", 30, "");
+    let mut line = puppet(&mut stage, "auth;hear;join tea");
+    // It is for one virtual host only.
+    assert_eq!(say(&mut stage, &mut line, &format!("auth {short}")), ["refused BadToken"]);
+    let b = branch(&mut stage, &mut line, &format!("auth {short}"));
+    assert_eq!(
+        say(&mut stage, &mut line, &format!("in {b} join user(ann)")),
+        [format!("in {b}: joined user(ann)@0")]
+    );
+    assert_eq!(say(&mut stage, &mut line, "join user(ann)"), ["refused Assigned"]);
+    stage.pass(Duration::from_millis(30_300));
+    assert_eq!(line.heard(), [format!("in {b}: parted Expired")]);
+    assert_eq!((stage.closed(CloseReason::Expired), stage.sessions()), (1, 1));
+    assert_eq!(say(&mut stage, &mut line, "join milk"), ["joined milk@0"]);
+}
+
+#[test]
+fn a_session_whose_token_ends_goes_on_as_its_branches() {
+    let mut stage = stage(2);
+    let short = token(&stage, "ann", 30, "");
+    let mut line = puppet(&mut stage, &format!("auth {short};hear;join user(ann)"));
+    let b = branch(&mut stage, &mut line, "auth");
+    stage.pass(Duration::from_millis(30_300));
+    assert_eq!(line.heard(), ["parted Expired"]);
+    assert_eq!((stage.channels(), stage.sessions()), (vec![], 2));
+    assert_eq!(say(&mut stage, &mut line, &format!("in {b} join tea")), [format!("in {b}: joined tea@0")]);
+    assert_eq!(say(&mut stage, &mut line, "join tea"), ["refused NotGranted { right: \"READ\" }"]);
+    // Once nothing is left of it elsewhere it ends as any other.
+    say(&mut stage, &mut line, &format!("in {b} part"));
+    let newer = token(&stage, "ann", 30, "");
+    say(&mut stage, &mut line, &format!("auth {newer}"));
+    stage.pass(Duration::from_millis(30_300));
+    assert_eq!((stage.closed(CloseReason::Expired), stage.sessions()), (1, 0));
 }

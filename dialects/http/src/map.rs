@@ -318,8 +318,10 @@ pub fn refused(refusal: &Refusal, about: Option<&str>, shown: Shown) -> Problem 
             Shown::Nothing => problem(401).with("WWW-Authenticate", "Bearer"),
         },
         Refusal::BadName(_) | Refusal::BadHook(_) => problem(400),
-        Refusal::TooManyChannels { .. } | Refusal::NotMember => problem(403),
-        Refusal::UnknownPrincipal => problem(404),
+        Refusal::TooManyChannels { .. } | Refusal::TooManyBranches { .. } | Refusal::NotMember => {
+            problem(403)
+        }
+        Refusal::UnknownPrincipal | Refusal::UnknownVHost => problem(404),
         Refusal::NotJoined | Refusal::HasJoined => problem(409),
         Refusal::TooBig { .. } => problem(413),
         Refusal::TooFast => problem(429).with("Retry-After", "1"),
@@ -342,6 +344,8 @@ pub fn refused_on_socket(refusal: &Refusal) -> (CloseReason, u16) {
         | Refusal::InvalidToken(_)
         | Refusal::BadName(_)
         | Refusal::TooManyChannels { .. }
+        | Refusal::TooManyBranches { .. }
+        | Refusal::UnknownVHost
         | Refusal::NotJoined
         | Refusal::NotMember
         | Refusal::UnknownPrincipal

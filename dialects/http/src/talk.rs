@@ -307,6 +307,8 @@ impl Conversation for Talk {
             Event::Left { .. }
             | Event::Spawned { .. }
             | Event::Recovered { .. }
+            | Event::Branched { .. }
+            | Event::Parted { .. }
             | Event::Enrolled { .. }
             | Event::Retired { .. }
             | Event::Checked { .. }

@@ -10,6 +10,7 @@ fn message() -> impl Strategy<Value = Message> {
     let kind = prop_oneof![Just(Kind::Text), Just(Kind::Bytes)];
     let parts = (any::<Option<String>>(), any::<Option<String>>(), any::<Vec<u8>>(), kind, any::<bool>());
     parts.prop_map(|(channel, event, bytes, kind, recoverable)| Message {
+        vhost: model::VHostName::root(),
         channel: channel.and_then(|c| ChannelName::new(&c).ok()),
         event: event.map(Into::into),
         payload: Payload { kind, bytes: bytes.into() },

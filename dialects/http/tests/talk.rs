@@ -86,9 +86,9 @@ impl Stage {
                 format!("{} {}…", response.status, response.headers[0].1)
             }
             Effect::AcceptWebSocket { .. } => "101".to_owned(),
-            Effect::Hear(how) => format!("hear {how:?}"),
+            Effect::Hear { hearing: how, .. } => format!("hear {how:?}"),
             Effect::Close { reason, code } => format!("close {reason:?} {code:?}"),
-            Effect::Command { ticket, command } => match command {
+            Effect::Command { ticket, command, .. } => match command {
                 Command::Authenticate { credential, .. } => {
                     format!("authenticate {:?}", credential.map(|c| words.text(c)))
                 }
@@ -116,6 +116,7 @@ fn name(channel: &str) -> ChannelName {
 
 fn message(channel: &str, payload: Payload) -> Message {
     Message {
+        vhost: VHostName::root(),
         channel: Some(name(channel)),
         event: None,
         payload,

@@ -85,6 +85,8 @@ pub fn status(refusal: &Refusal) -> (u16, &'static str) {
         }
         Refusal::BadName(_) | Refusal::TooBig { .. } | Refusal::BadHook(_) => (400, "Bad Request"),
         Refusal::TooManyChannels { .. }
+        | Refusal::TooManyBranches { .. }
+        | Refusal::UnknownVHost
         | Refusal::NotJoined
         | Refusal::NotMember
         | Refusal::UnknownPrincipal

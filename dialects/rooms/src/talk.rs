@@ -113,6 +113,8 @@ impl Conversation for Talk {
             | Event::Channels { .. }
             | Event::Spawned { .. }
             | Event::Recovered { .. }
+            | Event::Branched { .. }
+            | Event::Parted { .. }
             | Event::Enrolled { .. }
             | Event::Retired { .. }
             | Event::Checked { .. }

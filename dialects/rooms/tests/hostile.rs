@@ -61,6 +61,7 @@ proptest! {
         channel in any::<Option<String>>(), event in any::<Option<String>>(), bytes in any::<Vec<u8>>(), kind in kind(),
     ) {
         let message = Message {
+vhost: model::VHostName::root(),
             channel: channel.and_then(|c| ChannelName::new(&c).ok()),
             event: event.map(Into::into),
             payload: Payload { kind, bytes: bytes.into() },

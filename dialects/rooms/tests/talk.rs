@@ -63,8 +63,8 @@ impl Stage {
             Effect::Respond { response, body, .. } => {
                 format!("{} {:?} {}", response.status, response.headers, words.text(body))
             }
-            Effect::Hear(how) => format!("hear {how:?}"),
-            Effect::Command { ticket, command } => match command {
+            Effect::Hear { hearing: how, .. } => format!("hear {how:?}"),
+            Effect::Command { ticket, command, .. } => match command {
                 Command::Authenticate { credential, .. } => {
                     format!("authenticate {:?}", credential.map(|c| words.text(c)))
                 }
@@ -78,6 +78,7 @@ impl Stage {
                 | Command::Tell { .. }
                 | Command::Channels { .. }
                 | Command::Spawn { .. }
+                | Command::Branch { .. }
                 | Command::Recover { .. }
                 | Command::Enrol { .. }
                 | Command::ActAs { .. }
@@ -207,6 +208,7 @@ fn greeting_and_acks_can_be_switched_off() {
 fn deliveries_by_event_look_like_those_in_the_form() {
     let mut stage = Stage::seated();
     let mut message = Message {
+        vhost: VHostName::root(),
         channel: Some(ChannelName::new("chat").unwrap()),
         event: Some("tick".into()),
         payload: Payload::text("hi".into()),

@@ -20,6 +20,7 @@ use talk::messaging::{Manners, Messaging};
 use talk::peer::{Peer, Terms};
 use talk::sid::Key;
 use talk::socket::{Bounds, Sio};
+use talk::worlds::Worlds;
 
 /// The dialect, with its settings.
 #[derive(Debug)]
@@ -64,12 +65,12 @@ impl Dialect for SocketIo {
         let returns = terms.recovery.is_some().then(|| key.clone());
         match self.meaning {
             Meaning::Broker => {
-                let layer = Sio::new(&self.bounds, Broker::new(key)).with_returns(returns);
-                Box::new(Peer::new(terms, opening, layer))
+                let app = Worlds::new(key, Broker);
+                Box::new(Peer::new(terms, opening, Sio::new(&self.bounds, app).with_returns(returns)))
             }
             Meaning::Messaging => {
-                let layer = Sio::new(&self.bounds, Messaging::new(key, self.manners)).with_returns(returns);
-                Box::new(Peer::new(terms, opening, layer))
+                let app = Worlds::new(key, Messaging::new(self.manners));
+                Box::new(Peer::new(terms, opening, Sio::new(&self.bounds, app).with_returns(returns)))
             }
         }
     }

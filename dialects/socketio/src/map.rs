@@ -4,6 +4,7 @@ use crate::talk::engine::Over;
 use crate::talk::peer::Line;
 use crate::talk::recovery;
 use crate::talk::socket::Parser;
+use crate::talk::worlds::At;
 use crate::wire::arguments;
 use crate::wire::binary::{self, Packed};
 use crate::wire::engine::{self, MESSAGE, Revision};
@@ -26,40 +27,65 @@ pub enum Profile {
 }
 
 macro_rules! form {
-    ($name:literal, $profile:ident, $revision:ident, $as_text:literal, $offsets:literal) => {
+    ($name:literal, $namespace:expr, $profile:ident, $revision:ident, $as_text:literal, $offsets:literal) => {
         Form {
             name: $name,
             encode: &|m, out| {
+                let namespace: fn(&Message) -> &str = $namespace;
                 let way = Way { revision: Revision::$revision, as_text: $as_text, offsets: $offsets };
-                encode(m, Profile::$profile, way, out);
+                encode(m, namespace(m), Profile::$profile, way, out);
             },
             verbatim: None,
         }
     };
 }
 
-/// How WebSockets hear, by profile; of each those of revision 4, those of them that may come back, those of 3, and of 3
-/// that cannot read bytes.
+/// How WebSockets hear in `/`, by profile; of each those of revision 4, those of them that may come back, those of 3, and
+/// of 3 that cannot read bytes.
 static FORMS: [[Form; 4]; 2] = [
     [
-        form!("socketio broker 4", Broker, Four, false, false),
-        form!("socketio broker 4, recoverable", Broker, Four, false, true),
-        form!("socketio broker 3", Broker, Three, false, false),
-        form!("socketio broker 3, text", Broker, Three, true, false),
+        form!("socketio broker 4", |_| "/", Broker, Four, false, false),
+        form!("socketio broker 4, recoverable", |_| "/", Broker, Four, false, true),
+        form!("socketio broker 3", |_| "/", Broker, Three, false, false),
+        form!("socketio broker 3, text", |_| "/", Broker, Three, true, false),
     ],
     [
-        form!("socketio messaging 4", Messaging, Four, false, false),
-        form!("socketio messaging 4, recoverable", Messaging, Four, false, true),
-        form!("socketio messaging 3", Messaging, Three, false, false),
-        form!("socketio messaging 3, text", Messaging, Three, true, false),
+        form!("socketio messaging 4", |_| "/", Messaging, Four, false, false),
+        form!("socketio messaging 4, recoverable", |_| "/", Messaging, Four, false, true),
+        form!("socketio messaging 3", |_| "/", Messaging, Three, false, false),
+        form!("socketio messaging 3, text", |_| "/", Messaging, Three, true, false),
+    ],
+];
+
+/// How they hear in other namespaces, which are called as their virtual hosts are, and which nobody comes back to.
+static BRANCH_FORMS: [[Form; 3]; 2] = [
+    [
+        form!("socketio broker 4, by namespace", |m| m.vhost.as_str(), Broker, Four, false, false),
+        form!("socketio broker 3, by namespace", |m| m.vhost.as_str(), Broker, Three, false, false),
+        form!("socketio broker 3, text, by namespace", |m| m.vhost.as_str(), Broker, Three, true, false),
+    ],
+    [
+        form!("socketio messaging 4, by namespace", |m| m.vhost.as_str(), Messaging, Four, false, false),
+        form!("socketio messaging 3, by namespace", |m| m.vhost.as_str(), Messaging, Three, false, false),
+        form!(
+            "socketio messaging 3, text, by namespace",
+            |m| m.vhost.as_str(),
+            Messaging,
+            Three,
+            true,
+            false
+        ),
     ],
 ];
 
 macro_rules! packed {
-    ($name:literal, $profile:ident, $offsets:literal) => {
+    ($name:literal, $namespace:expr, $profile:ident, $offsets:literal) => {
         Form {
             name: $name,
-            encode: &|m, out| encode_msgpack(m, Profile::$profile, $offsets, out),
+            encode: &|m, out| {
+                let namespace: fn(&Message) -> &str = $namespace;
+                encode_msgpack(m, namespace(m), Profile::$profile, $offsets, out);
+            },
             verbatim: None,
         }
     };
@@ -68,38 +94,57 @@ macro_rules! packed {
 /// How WebSockets in msgpack hear, by profile; of each those that may come back second.
 static PACKED: [[Form; 2]; 2] = [
     [
-        packed!("socketio broker msgpack", Broker, false),
-        packed!("socketio broker msgpack, recoverable", Broker, true),
+        packed!("socketio broker msgpack", |_| "/", Broker, false),
+        packed!("socketio broker msgpack, recoverable", |_| "/", Broker, true),
     ],
     [
-        packed!("socketio messaging msgpack", Messaging, false),
-        packed!("socketio messaging msgpack, recoverable", Messaging, true),
+        packed!("socketio messaging msgpack", |_| "/", Messaging, false),
+        packed!("socketio messaging msgpack, recoverable", |_| "/", Messaging, true),
     ],
 ];
 
+/// How they hear in other namespaces, by profile.
+static BRANCH_PACKED: [Form; 2] = [
+    packed!("socketio broker msgpack, by namespace", |m| m.vhost.as_str(), Broker, false),
+    packed!("socketio messaging msgpack, by namespace", |m| m.vhost.as_str(), Messaging, false),
+];
+
 /// Hears from now on, the quickest way there is: on a WebSocket without being asked for each message.
-pub fn listen(profile: Profile, parser: Parser, line: &Line<'_>, turn: &mut Turn) {
+pub fn listen(profile: Profile, at: &At<'_>, line: &Line<'_>, turn: &mut Turn) {
     let Some(link) = line.websocket() else { return turn.hear_events() };
-    let form = form(profile, parser, line);
+    let form =
+        if at.is_branch() { branch_form(profile, at.parser, line) } else { form(profile, at.parser, line) };
     turn.on_link(link, |turn| turn.hear(form));
+}
+
+/// Which of two, one for each profile.
+fn of<T>(profile: Profile, [broker, messaging]: &[T; 2]) -> &T {
+    match profile {
+        Profile::Broker => broker,
+        Profile::Messaging => messaging,
+    }
 }
 
 fn form(profile: Profile, parser: Parser, line: &Line<'_>) -> &'static Form {
     if parser == Parser::Msgpack {
-        let [broker, messaging] = &PACKED;
-        let [plain, recoverable] = match profile {
-            Profile::Broker => broker,
-            Profile::Messaging => messaging,
-        };
+        let [plain, recoverable] = of(profile, &PACKED);
         return if line.offsets { recoverable } else { plain };
     }
-    let [broker, messaging] = &FORMS;
-    let [four, recoverable, three, text] = match profile {
-        Profile::Broker => broker,
-        Profile::Messaging => messaging,
-    };
+    let [four, recoverable, three, text] = of(profile, &FORMS);
     match (line.revision(), line.as_text()) {
         (Revision::Four, _) if line.offsets => recoverable,
+        (Revision::Four, _) => four,
+        (Revision::Three, false) => three,
+        (Revision::Three, true) => text,
+    }
+}
+
+fn branch_form(profile: Profile, parser: Parser, line: &Line<'_>) -> &'static Form {
+    if parser == Parser::Msgpack {
+        return of(profile, &BRANCH_PACKED);
+    }
+    let [four, three, text] = of(profile, &BRANCH_FORMS);
+    match (line.revision(), line.as_text()) {
         (Revision::Four, _) => four,
         (Revision::Three, false) => three,
         (Revision::Three, true) => text,
@@ -113,16 +158,17 @@ fn form(profile: Profile, parser: Parser, line: &Line<'_>) -> &'static Form {
 pub fn deliver(
     message: &Message,
     profile: Profile,
-    parser: Parser,
+    at: &At<'_>,
     line: &mut Line<'_>,
     turn: &mut Turn,
 ) -> Result<(), Over> {
     let mut parts = Parts::default();
-    let way = Way { revision: Revision::Four, as_text: false, offsets: line.offsets };
-    match parser {
+    let offsets = line.offsets && !at.is_branch();
+    let way = Way { revision: Revision::Four, as_text: false, offsets };
+    match at.parser {
         // In a payload bytes are what they are in revision 4: without a byte that says so.
-        Parser::Text => encode(message, profile, way, &mut parts),
-        Parser::Msgpack => encode_msgpack(message, profile, line.offsets, &mut parts),
+        Parser::Text => encode(message, at.namespace, profile, way, &mut parts),
+        Parser::Msgpack => encode_msgpack(message, at.namespace, profile, offsets, &mut parts),
     }
     parts.iter().try_for_each(|(unit, bytes)| line.say(unit, bytes, turn))
 }
@@ -159,11 +205,11 @@ pub struct Way {
     pub offsets: bool,
 }
 
-/// A message as the packets of an event. SPEC [OUT-1] to [OUT-4], [REC-2].
-pub fn encode(message: &Message, profile: Profile, way: Way, parts: &mut Parts) {
+/// A message as the packets of an event in a namespace. SPEC [OUT-1] to [OUT-4], [REC-2].
+pub fn encode(message: &Message, namespace: &str, profile: Profile, way: Way, parts: &mut Parts) {
     if let Some(Packed { arguments, attachments }) = own(message) {
         parts.add(Unit::Text, |out| {
-            begin(attachments.len(), out);
+            begin(namespace, attachments.len(), out);
             out.extend_from_slice(arguments.as_bytes());
             if way.offsets {
                 add_offset(message, out);
@@ -174,7 +220,7 @@ pub fn encode(message: &Message, profile: Profile, way: Way, parts: &mut Parts) 
     }
     let bytes = attachment(message);
     parts.add(Unit::Text, |out| {
-        begin(usize::from(bytes.is_some()), out);
+        begin(namespace, usize::from(bytes.is_some()), out);
         foreign(message, profile, out);
         if way.offsets {
             add_offset(message, out);
@@ -186,7 +232,13 @@ pub fn encode(message: &Message, profile: Profile, way: Way, parts: &mut Parts) 
 }
 
 /// The same in msgpack. SPEC [PAR-4], [REC-2].
-pub fn encode_msgpack(message: &Message, profile: Profile, offsets: bool, parts: &mut Parts) {
+pub fn encode_msgpack(
+    message: &Message,
+    namespace: &str,
+    profile: Profile,
+    offsets: bool,
+    parts: &mut Parts,
+) {
     let mut array = Vec::new();
     let attachments = match own(message) {
         Some(Packed { arguments, attachments }) => {
@@ -202,7 +254,7 @@ pub fn encode_msgpack(message: &Message, profile: Profile, offsets: bool, parts:
         add_offset(message, &mut array);
     }
     let array = String::from_utf8_lossy(&array);
-    let packet = Head::event("/", None, attachments.len()).with(&array);
+    let packet = Head::event(namespace, None, attachments.len()).with(&array);
     parts.add(Unit::Binary, |out| msgpack::write(&packet, &attachments, out));
 }
 
@@ -250,9 +302,9 @@ fn add_offset(message: &Message, out: &mut Vec<u8>) {
     }
 }
 
-fn begin(attachments: usize, out: &mut Vec<u8>) {
+fn begin(namespace: &str, attachments: usize, out: &mut Vec<u8>) {
     out.push(MESSAGE);
-    Head::event("/", None, attachments).write(out);
+    Head::event(namespace, None, attachments).write(out);
 }
 
 fn attach(bytes: &[u8], way: Way, parts: &mut Parts) {

@@ -5,6 +5,7 @@ pub mod recovery;
 pub mod engine;
 pub mod peer;
 pub mod socket;
+pub mod worlds;
 pub mod broker;
 pub mod messaging;
 pub mod page;

@@ -19,6 +19,7 @@ use socketio_dialect::wire::packet::{Head, Limits};
 fn message(draft: Draft) -> Message {
     let session = SessionId { shard: 0, slot: 0, generation: 0 };
     Message {
+        vhost: model::VHostName::root(),
         channel: Some(ChannelName::new("chat").unwrap()),
         event: draft.event,
         payload: draft.payload,
@@ -33,7 +34,7 @@ fn message(draft: Draft) -> Message {
 /// What a client in msgpack hears.
 fn in_msgpack(message: &Message, offsets: bool) -> Whole {
     let mut parts = Parts::default();
-    map::encode_msgpack(message, Profile::Broker, offsets, &mut parts);
+    map::encode_msgpack(message, "/", Profile::Broker, offsets, &mut parts);
     let units: Vec<_> = parts.iter().collect();
     let [(Unit::Binary, bytes)] = units[..] else { panic!("{units:?}") };
     msgpack::read(bytes, Four, &Limits::default()).unwrap()
@@ -42,7 +43,7 @@ fn in_msgpack(message: &Message, offsets: bool) -> Whole {
 /// What a client in text hears, attachments and all.
 fn in_text(message: &Message, offsets: bool) -> Whole {
     let mut parts = Parts::default();
-    map::encode(message, Profile::Broker, Way { revision: Four, as_text: false, offsets }, &mut parts);
+    map::encode(message, "/", Profile::Broker, Way { revision: Four, as_text: false, offsets }, &mut parts);
     let mut reader = Reader::new();
     let mut heard = None;
     for (unit, bytes) in parts.iter() {

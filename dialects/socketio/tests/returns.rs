@@ -13,6 +13,7 @@ use socketio_dialect::talk::peer::{Peer, Terms};
 use socketio_dialect::talk::recovery::Recovery;
 use socketio_dialect::talk::sid::Key;
 use socketio_dialect::talk::socket::{Bounds, Sio};
+use socketio_dialect::talk::worlds::Worlds;
 use socketio_dialect::wire::packet::Limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ fn terms(sessions: usize) -> Arc<Terms> {
 fn fresh(terms: &Arc<Terms>) -> Stage {
     let bounds =
         Bounds { packets: Limits::default(), namespaces: 2, connect_timeout: Duration::from_secs(45) };
-    let app = Sio::new(&bounds, Broker::new(terms.key.clone())).with_returns(Some(terms.key.clone()));
+    let app = Sio::new(&bounds, Worlds::new(terms.key.clone(), Broker)).with_returns(Some(terms.key.clone()));
     let mut stage = Stage::new(Box::new(Peer::new(Arc::clone(terms), &opening(), app)), terms);
     stage.ask(1, OPEN, "");
     stage

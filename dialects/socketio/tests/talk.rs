@@ -6,11 +6,12 @@ mod common;
 
 use common::{Stage, link, opening, pace, terms};
 use dialect::{Event, Turn};
-use model::{Principal, Refusal, Ticket};
+use model::{CloseReason, Principal, Refusal, SessionId, Ticket};
 use socketio_dialect::talk::broker::Broker;
 use socketio_dialect::talk::engine::{Over, Pace};
 use socketio_dialect::talk::peer::{Line, Peer};
 use socketio_dialect::talk::socket::{App, Bounds, Said, Sio, Sockets};
+use socketio_dialect::talk::worlds::Worlds;
 use socketio_dialect::wire::packet::Limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ fn bounds() -> Bounds {
 /// A conversation of the broker.
 fn broker(pace: Pace) -> Stage {
     let terms = terms(pace);
-    let layer = Sio::new(&bounds(), Broker::new(terms.key.clone()));
+    let layer = Sio::new(&bounds(), Worlds::new(terms.key.clone(), Broker));
     Stage::new(Box::new(Peer::new(Arc::clone(&terms), &opening(), layer)), &terms)
 }
 
@@ -263,4 +264,64 @@ fn a_request_for_somebody_elses_session_goes_there_or_finds_none() {
         let told = stage.ask(1, &format!("GET EIO=4&transport=polling&sid={sid}"), "");
         assert_eq!(told, [unknown.replace("-:", "1:")], "{sid}");
     }
+}
+
+/// The hub says this of a branch.
+fn of_branch(branch: SessionId) -> impl FnOnce(&mut Turn) {
+    move |turn| turn.branch = Some(branch)
+}
+
+/// A client that is connected to `/`, where it came first, and to `/admin`, which is this branch.
+fn in_two() -> (Stage, SessionId) {
+    let branch = SessionId { shard: 0, slot: 99, generation: 1 };
+    let mut stage = by_websocket(pace());
+    stage.say(1, "40");
+    authenticated(&mut stage);
+    assert_eq!(stage.say(1, "40/admin,"), ["branch /admin", "hold"]);
+    let told = stage.tell(Event::Branched { ticket: Ticket(1 << 57), session: branch });
+    assert_eq!(told, ["in 99: authenticate"]);
+    let principal = Arc::new(Principal::anonymous(Vec::new()));
+    let event = Event::Authenticated { ticket: Ticket(1 << 63), principal: &principal };
+    let told = stage.tell_of(of_branch(branch), event);
+    assert_eq!(
+        (told[0].as_str(), &told[1][..16], told[2].as_str()),
+        ("in 99: hear", "1< 40/admin,{\"si", "resume")
+    );
+    (stage, branch)
+}
+
+#[test]
+fn what_is_asked_in_a_namespace_its_branch_asks() {
+    let (mut stage, _) = in_two();
+    assert_eq!(stage.say(1, "42[\"subscribe\",\"x\"]"), ["join x"]);
+    assert_eq!(stage.say(1, "42/admin,[\"subscribe\",\"x\"]"), ["in 99: join x"]);
+    assert_eq!(stage.say(1, "41/admin,"), ["in 99: part"]);
+    assert_eq!(stage.say(1, "42[\"subscribe\",\"y\"]"), ["join y"]);
+    assert_eq!(stage.say(1, "41"), ["closed Done"]);
+}
+
+#[test]
+fn who_may_not_stay_in_a_namespace_is_told_and_stays_in_others() {
+    let (mut stage, branch) = in_two();
+    let parted = Event::Parted { reason: CloseReason::Expired };
+    assert_eq!(stage.tell_of(of_branch(branch), parted), ["1< 41/admin,"]);
+    // It is told once, whatever else was on its way.
+    assert_eq!(stage.tell_of(of_branch(branch), parted), [""; 0]);
+    assert_eq!(stage.tell_of(of_branch(branch), Event::Gap { missed: 1 }), ["1< 42[\"gap\",{\"missed\":1}]"]);
+    let (mut stage, branch) = in_two();
+    assert_eq!(stage.tell(parted), ["1< 41"]);
+    assert_eq!(stage.tell(Event::Gap { missed: 1 }), ["1< 42/admin,[\"gap\",{\"missed\":1}]"]);
+    // With the last of them the session ends, for that reason.
+    assert_eq!(stage.tell_of(of_branch(branch), parted), ["1< 41/admin,", "closed Expired"]);
+}
+
+#[test]
+fn an_answer_that_comes_after_its_namespace_was_left_makes_nobody_of_it() {
+    let (mut stage, _) = in_two();
+    assert_eq!(stage.say(1, "41"), ["part"]);
+    assert_eq!(authenticated(&mut stage), ["part"]);
+    // Of what else comes late nothing is said.
+    let refusal = Refusal::TooFast;
+    let late = Event::Refused { ticket: Ticket(1 << 61 | 7), refusal: &refusal };
+    assert_eq!(stage.tell(late), [""; 0]);
 }

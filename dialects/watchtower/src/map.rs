@@ -184,9 +184,11 @@ pub fn refused(refusal: &Refusal, doing: Doing) -> Problem {
         Refusal::NotJoined => Problem::new(400, of(http::BAD_RECEIVER)),
         Refusal::BadName(_) => Problem::new(400, detail),
         Refusal::BadHook(why) => Problem::new(400, format!("{}: {why}", http::BAD_CALLBACK)),
-        Refusal::NotGranted { .. } | Refusal::Assigned | Refusal::TooManyChannels { .. } => {
-            Problem::new(403, detail)
-        }
+        Refusal::NotGranted { .. }
+        | Refusal::Assigned
+        | Refusal::TooManyChannels { .. }
+        | Refusal::TooManyBranches { .. }
+        | Refusal::UnknownVHost => Problem::new(403, detail),
         Refusal::HasJoined => Problem::new(409, detail),
         Refusal::TooBig { .. } => Problem::new(413, detail),
         Refusal::TooFast if doing == Doing::Registering => {

@@ -76,9 +76,9 @@ impl Stage {
             Effect::Respond { response, body, .. } => format!("{} {}", response.status, words.text(body)),
             Effect::Stream { response, .. } => format!("{}…", response.status),
             Effect::Post { body } => format!("post {}", words.text(body)),
-            Effect::Hear(how) => format!("hear {how:?}"),
+            Effect::Hear { hearing: how, .. } => format!("hear {how:?}"),
             Effect::Close { reason, .. } => format!("close {reason:?}"),
-            Effect::Command { ticket, command } => match command {
+            Effect::Command { ticket, command, .. } => match command {
                 Command::ActAs { who, token } => {
                     format!("act as {who} {:?}", token.map(|t| words.text(t)))
                 }
@@ -111,6 +111,7 @@ fn name(channel: &str) -> ChannelName {
 
 fn delivery(channel: &str, text: &'static str) -> Arc<Delivery> {
     Arc::new(Delivery::new(Message {
+        vhost: VHostName::root(),
         channel: Some(name(channel)),
         event: None,
         payload: Payload::text(Bytes::from_static(text.as_bytes())),

@@ -6,12 +6,13 @@ use crate::arena::Stretch;
 use crate::http1::{Refused, response};
 use crate::link::{Hot, Link, NONE, Speech};
 use crate::net::{Net, Stream};
-use crate::session::identified;
+use crate::session::{Session, identified};
 use crate::shard::outgoing::Wrote;
 use crate::websocket::{self, Opcode};
 use dialect::{Effect, Event};
 use hub::Lane;
-use model::{CloseReason, LinkId};
+use model::{CloseReason, LinkId, SessionId};
+use slab::Slab;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -90,6 +91,11 @@ fn close_words(reason: CloseReason) -> &'static str {
         CloseReason::Draining => "the server is stopping",
         CloseReason::InternalFault => "a fault of ours",
     }
+}
+
+/// The sessions that somebody speaks for; branches end with theirs.
+fn speakers(sessions: &Slab<Session>, shard: u16) -> Vec<SessionId> {
+    identified(sessions, shard).filter(|(_, s)| s.stem().is_none()).map(|(id, _)| id).collect()
 }
 
 impl<N: Net> Shard<N> {
@@ -219,8 +225,15 @@ impl<N: Net> Shard<N> {
         self.converse(session, None, |c, turn| c.on_event(Event::LinkLost(lost), turn));
     }
 
-    /// A session hears on this link no more.
+    /// A session and its branches hear on this link no more.
     pub(super) fn unhear(&mut self, session: u32, slot: u32) {
+        let Some(s) = self.sessions.get(session as usize) else { return };
+        let branches: Vec<u32> = s.branches().iter().map(|b| b.slot).collect();
+        branches.into_iter().for_each(|branch| self.unhear_one(branch, slot));
+        self.unhear_one(session, slot);
+    }
+
+    fn unhear_one(&mut self, session: u32, slot: u32) {
         let Some(s) = self.sessions.get_mut(session as usize) else { return };
         if s.hearing_on == slot && s.hearing.is_some() {
             // What comes until the conversation has said how it goes on is told to it.
@@ -229,7 +242,7 @@ impl<N: Net> Shard<N> {
         }
     }
 
-    /// Ends a session: its conversation may say a last word, its memberships end, its links close.
+    /// Ends a session: its conversation may say a last word, its memberships end, its branches with it, its links close.
     pub(super) fn end_session(&mut self, slot: u32, reason: CloseReason, code: Option<u16>) {
         let Some(session) = self.sessions.get_mut(slot as usize) else { return };
         let id = session.id(self.desk.shard, slot);
@@ -248,7 +261,19 @@ impl<N: Net> Shard<N> {
             self.put_away(turn);
         }
         self.keep_account(slot, newest);
-        let Some(mut session) = self.sessions.try_remove(slot as usize) else { return };
+        let Some(session) = self.remove_session(id, reason) else { return };
+        for branch in session.branches() {
+            // What went wrong is counted once.
+            self.remove_session(*branch, CloseReason::Done);
+        }
+        for link in session.links() {
+            self.say_goodbye(link, reason, code);
+        }
+    }
+
+    /// Takes a session out of everything but its links and branches.
+    pub(super) fn remove_session(&mut self, id: SessionId, reason: CloseReason) -> Option<Session> {
+        let mut session = self.sessions.try_remove(id.slot as usize)?;
         if session.is_held() {
             if let Some(asked) = session.more().born.take() {
                 self.announce(id, asked);
@@ -263,9 +288,7 @@ impl<N: Net> Shard<N> {
         *self.desk.counters.sessions_of(session.dialect) -= 1;
         self.desk.detach(id, self.now);
         self.forget_old();
-        for link in session.links() {
-            self.say_goodbye(link, reason, code);
-        }
+        Some(session)
     }
 
     /// Notes what a session has spent under the address of a link of its, before either is gone.
@@ -381,7 +404,7 @@ impl<N: Net> Shard<N> {
     pub(super) fn begin_drain(&mut self) {
         self.net.close_listeners();
         self.open_ports.clear();
-        let left: Vec<_> = identified(&self.sessions, self.desk.shard).map(|(id, _)| id).collect();
+        let left = speakers(&self.sessions, self.desk.shard);
         let steps = self.limits.drain_timeout.as_millis() / super::tick::DRAIN_STEP.as_millis();
         let per_step = left.len() / usize::try_from(steps / 2).unwrap_or(1).max(1) + 1;
         let idle: Vec<u32> = self
@@ -404,7 +427,7 @@ impl<N: Net> Shard<N> {
         draining.next = self.now.time + super::tick::DRAIN_STEP;
         if draining.left.is_empty() {
             // Sessions that were on their way here when it began.
-            draining.left = identified(&self.sessions, self.desk.shard).map(|(id, _)| id).collect();
+            draining.left = speakers(&self.sessions, self.desk.shard);
         }
         let keep = draining.left.len().saturating_sub(told);
         for id in draining.left.split_off(keep) {

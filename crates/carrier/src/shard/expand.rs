@@ -344,9 +344,11 @@ impl<N: Net> Shard<N> {
         }
     }
 
-    /// Hands a message to a session, if it is there. `false`: it is not, or does not hear.
+    /// Hands a message to a session, or to what it is in this virtual host, if it is there. `false`: it is not, or does
+    /// not hear.
     fn tell(&mut self, id: SessionId, vhost: u16, delivery: &Arc<Delivery>) -> bool {
-        let there = self.session(id).is_some_and(|s| s.vhost.index == vhost && s.hearing.is_some());
+        let Some(id) = self.in_vhost(id, vhost) else { return false };
+        let there = self.session(id).is_some_and(|s| s.hearing.is_some());
         if there {
             self.handed += CALLED;
             self.note_told(id.slot, delivery);

@@ -115,7 +115,7 @@ impl<N: Net> Shard<N> {
             return;
         }
         let vhost = Arc::clone(&session.vhost);
-        if !self.is_refused(None, &vhost) {
+        if self.acts_somewhere(slot) || !self.is_refused(None, &vhost) {
             return;
         }
         let until = self.now.time + self.limits.auth_timeout;

@@ -69,7 +69,7 @@ impl<N: Net> Shard<N> {
     pub(super) fn kick(&mut self, id: SessionId, of: PrincipalId) {
         if self.session(id).is_some() && self.desk.acts_for(id, of) {
             self.handed += ENDED * (1 + self.desk.roster.memberships(id.slot));
-            self.end_session(id.slot, CloseReason::Kicked, None);
+            self.dismiss(id, CloseReason::Kicked);
         }
     }
 

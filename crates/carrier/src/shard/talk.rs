@@ -45,10 +45,28 @@ impl<N: Net> Shard<N> {
         Some(slot)
     }
 
-    /// Calls a session's conversation, and does what it asks for.
+    /// Calls the conversation of a session, or of the one that speaks for it, and does what it asks for.
     pub(super) fn converse(
         &mut self,
         slot: u32,
+        link: Option<LinkId>,
+        call: impl FnOnce(&mut dyn Conversation, &mut Turn),
+    ) {
+        let Some(session) = self.sessions.get(slot as usize) else { return };
+        match session.stem() {
+            None => self.converse_about(slot, None, link, call),
+            Some(stem) => {
+                let branch = session.id(self.desk.shard, slot);
+                self.converse_about(stem.slot, Some(branch), link, call);
+            }
+        }
+    }
+
+    /// As [`Shard::converse`], about a branch of the session, which may have ended.
+    pub(super) fn converse_about(
+        &mut self,
+        slot: u32,
+        branch: Option<SessionId>,
         link: Option<LinkId>,
         call: impl FnOnce(&mut dyn Conversation, &mut Turn),
     ) {
@@ -57,6 +75,7 @@ impl<N: Net> Shard<N> {
         let mut turn = self.turns.pop().unwrap_or_default();
         turn.reset(self.now, link);
         turn.mark = self.log.end();
+        turn.branch = branch;
         let wake = self.guard(|| {
             call(&mut *conversation, &mut turn);
             conversation.wake_at()
@@ -83,6 +102,12 @@ impl<N: Net> Shard<N> {
     /// The session, if it is still the same.
     pub(super) fn session(&mut self, id: SessionId) -> Option<&mut Session> {
         let session = self.sessions.get_mut(id.slot as usize)?;
+        (session.id(self.desk.shard, id.slot) == id).then_some(session)
+    }
+
+    /// The session, if it is still the same, to look at.
+    pub(super) fn look(&self, id: SessionId) -> Option<&Session> {
+        let session = self.sessions.get(id.slot as usize)?;
         (session.id(self.desk.shard, id.slot) == id).then_some(session)
     }
 
@@ -123,13 +148,14 @@ impl<N: Net> Shard<N> {
             };
             let newest = session.link;
             match effect {
-                Effect::Command { ticket, command } => {
-                    if let Some(command) = self.command(id, ticket, command, &turn) {
-                        turn.put_back(Effect::Command { ticket, command });
+                Effect::Command { branch, ticket, command } => {
+                    if let Some(command) = self.command((id, branch), ticket, command, &turn) {
+                        turn.put_back(Effect::Command { branch, ticket, command });
                         return self.hold_turn(id, turn);
                     }
                 }
-                Effect::Hear(hearing) => self.set_hearing(id, hearing, turn.link),
+                Effect::Hear { branch, hearing } => self.set_hearing((id, branch), hearing, turn.link),
+                Effect::Part { branch } => self.part(id, branch),
                 Effect::Drop { link, code } => {
                     if let Some(slot) = self.link_slot(link, newest) {
                         self.drop_one(id.slot, slot, code);
@@ -197,7 +223,8 @@ impl<N: Net> Shard<N> {
                     self.accept_websocket(slot, *protocol);
                 }
             }
-            Effect::Hear(_)
+            Effect::Hear { .. }
+            | Effect::Part { .. }
             | Effect::Drop { .. }
             | Effect::Command { .. }
             | Effect::Hold
@@ -220,10 +247,10 @@ impl<N: Net> Shard<N> {
         }
     }
 
-    /// Applies a command. Gives it back when it must wait.
+    /// Applies a command of a session, or of a branch of its. Gives it back when it must wait.
     fn command(
         &mut self,
-        id: SessionId,
+        (id, branch): (SessionId, Option<SessionId>),
         ticket: Option<Ticket>,
         command: Command,
         turn: &Turn,
@@ -235,20 +262,32 @@ impl<N: Net> Shard<N> {
             self.recover(id, ticket.unwrap_or(node::desk::NO_TICKET), heard, mark);
             return None;
         }
-        let session = self.sessions.get_mut(id.slot as usize)?;
+        if let Command::Branch { vhost } = command {
+            return self.branch(id, ticket, vhost, turn);
+        }
+        if branch.is_some_and(|branch| !self.is_branch(branch, id)) {
+            // It has ended, and its conversation has been told.
+            return None;
+        }
+        let asks = branch.unwrap_or(id);
+        // Who is in several virtual hosts does not speak faster for it.
+        let mut allowance = self.sessions.get(id.slot as usize)?.allowance;
+        let session = self.sessions.get(asks.slot as usize)?;
         let mut caller = Caller {
-            session: id,
+            session: asks,
             vhost: &session.vhost,
             principal: session.principal.as_ref(),
-            allowance: &mut session.allowance,
+            allowance: &mut allowance,
             now: self.now,
         };
-        match self.desk.apply(&mut caller, ticket, command, turn.words()) {
+        let applied = self.desk.apply(&mut caller, ticket, command, turn.words());
+        self.sessions.get_mut(id.slot as usize)?.allowance = allowance;
+        match applied {
             Applied::Done => None,
             Applied::Waiting(ticket) => {
                 let until = self.now.time + self.limits.answer_timeout;
-                session.more().answers.push((ticket, until));
-                self.wake_session(id, until);
+                self.session(asks)?.more().answers.push((ticket, until));
+                self.wake_session(asks, until);
                 None
             }
             Applied::Held(command) => Some(command),
@@ -286,8 +325,16 @@ impl<N: Net> Shard<N> {
         self.end_if_done(id);
     }
 
-    /// `named`: the link to hear on, if it is one of the session's.
-    fn set_hearing(&mut self, id: SessionId, hearing: Hearing, named: Option<LinkId>) {
+    /// `named`: the link to hear on, if it is one of the session's. On that a branch of the session hears, too.
+    fn set_hearing(
+        &mut self,
+        (id, branch): (SessionId, Option<SessionId>),
+        hearing: Hearing,
+        named: Option<LinkId>,
+    ) {
+        if branch.is_some_and(|branch| !self.is_branch(branch, id)) {
+            return;
+        }
         let named = self.link_slot(named, NONE).filter(|slot| self.links[*slot as usize].session == id.slot);
         let Some(session) = self.session(id) else { return };
         let link = named.unwrap_or(session.link);
@@ -298,12 +345,13 @@ impl<N: Net> Shard<N> {
                 self.lane(form, if posts { Some(Framing::Post) } else { self.framing_on(link) })
             }
         };
-        let Some(session) = self.session(id) else { return };
+        let hears = branch.unwrap_or(id);
+        let Some(session) = self.session(hears) else { return };
         session.hearing_on = link;
         if session.hearing.replace(lane).is_none() {
             session.vhost.audience.fetch_add(1, Ordering::Relaxed);
         }
-        self.desk.roster.set_hearing(id.slot, link, lane);
+        self.desk.roster.set_hearing(hears.slot, link, lane);
     }
 
     /// How deliveries are framed on a link; `None`: they cannot be written there.
@@ -386,6 +434,10 @@ impl<N: Net> Shard<N> {
                 let event = Event::Spawned { ticket, session };
                 self.converse(id.slot, None, |c, t| c.on_event(event, t));
             }
+            Answer::Branched(session) => {
+                let event = Event::Branched { ticket, session };
+                self.converse(id.slot, None, |c, t| c.on_event(event, t));
+            }
             Answer::Hook(news) => self.hear_of_hook(id, ticket, news),
             Answer::Published { members } => {
                 let event = Event::Published { ticket, members };
@@ -424,12 +476,18 @@ impl<N: Net> Shard<N> {
         let Some(session) = self.session(id) else { return Ok(()) };
         session.principal = Some(Arc::clone(principal));
         if let Some(more) = session.more.as_mut() {
-            (more.budget, more.expires) = (None, None);
+            more.expires = None;
+        }
+        let peer = session.stem().unwrap_or(id);
+        if let Some(session) = self.session(peer)
+            && let Some(more) = session.more.as_mut()
+        {
+            more.budget = None;
             session.tidy();
         }
         self.watch_expiry(id);
         if proved && !principal.is_stranger() {
-            self.make_known(id.slot);
+            self.make_known(peer.slot);
         }
         Ok(())
     }

@@ -148,7 +148,7 @@ impl<N: Net> Shard<N> {
             return;
         }
         if self.has_expired(id) {
-            return self.end_session(id.slot, CloseReason::Expired, None);
+            return self.dismiss(id, CloseReason::Expired);
         }
         let Some(session) = self.session(id) else { return };
         if let Some(more) = session.more.as_mut() {
@@ -176,6 +176,10 @@ impl<N: Net> Shard<N> {
             for ticket in late {
                 self.refuse_waiting(id, ticket);
             }
+        }
+        if self.session(id).is_none_or(|s| s.stem().is_some()) {
+            // The time is told to the session that speaks for it.
+            return;
         }
         self.converse(id.slot, None, |c, turn| {
             if c.wake_at().is_some_and(|at| at <= now) {

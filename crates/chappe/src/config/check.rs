@@ -48,6 +48,9 @@ fn summary(settings: &Settings) -> String {
         let maybe = if listener.optional { " (if this machine has it)" } else { "" };
         row("listener", format!("{}{scheme}{vhost}{maybe}", listener.place));
     }
+    for vhost in &settings.vhosts {
+        row("virtual host", vhost.as_str().to_owned());
+    }
     row(
         "admin",
         match &settings.admin {

@@ -10,6 +10,7 @@ const AGE: Duration = Duration::from_secs(10);
 fn message(epoch: u64, offset: u64) -> Arc<Delivery> {
     let session = SessionId { shard: 0, slot: 0, generation: 0 };
     Arc::new(Delivery::new(Message {
+        vhost: model::VHostName::root(),
         channel: None,
         event: None,
         payload: Payload::text(Bytes::from_static(b"x")),

@@ -111,7 +111,7 @@ impl Desk {
         }
     }
 
-    /// A session ends: it leaves every channel at once.
+    /// A session ends, or parts from its virtual host: it leaves every channel at once.
     pub fn detach(&mut self, session: SessionId, now: Now) {
         self.commit();
         // The address is needed to count it out, so it is taken from the roster before the session is.

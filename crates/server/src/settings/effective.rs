@@ -13,6 +13,7 @@ pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
         shards: _,
         insecure,
         listener,
+        vhosts,
         limits: _,
         auth,
         anonymous: _,
@@ -29,6 +30,7 @@ pub(super) fn effective(written: &Config, settings: &Settings) -> Config {
         shards: Some(settings.shards),
         insecure: *insecure,
         listener: listeners(listener, settings),
+        vhosts: vhosts.clone(),
         limits: limits(&settings.limits),
         auth: config::Auth {
             token: auth.token.iter().map(token).collect(),

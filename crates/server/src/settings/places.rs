@@ -161,11 +161,18 @@ fn is_origin(written: &str) -> bool {
 
 /// The virtual host of that name; the one everybody is in, where the name is none.
 pub(super) fn vhost(written: Option<&str>, path: &str, problems: &mut Problems) -> VHostName {
-    let Some(name) = written else { return VHostName::root() };
+    written.map_or_else(VHostName::root, |name| named(name, format!("{path}.vhost"), problems))
+}
+
+/// The virtual hosts of those names.
+pub(super) fn vhosts(written: &[String], problems: &mut Problems) -> Vec<VHostName> {
+    written.iter().enumerate().map(|(n, name)| named(name, format!("vhosts.{n}"), problems)).collect()
+}
+
+fn named(name: &str, path: String, problems: &mut Problems) -> VHostName {
     VHostName::new(name).unwrap_or_else(|_| {
         let what = format!("`{name}` is no virtual host");
-        let fix = "it must begin with `/`, as in `/hello`";
-        problems.push(Problem::new(format!("{path}.vhost"), what, fix));
+        problems.push(Problem::new(path, what, "it must begin with `/`, as in `/hello`"));
         VHostName::root()
     })
 }

@@ -104,6 +104,7 @@ fn problems_name_the_key_and_the_fix() {
         ),
         ("[limits]\npending_bytes=5\n", "limits.pending_bytes: 5 is less than two messages"),
         ("[limits]\nmemory_budget=5\n", "limits.memory_budget: 5 is less than one slow reader"),
+        ("vhosts = ['/a', 'b']", "vhosts: `b` is no virtual host"),
         ("proxies = ['10.0.0.0/33']", "proxies: `10.0.0.0/33` is no address or network"),
         ("[[listener]]\naddress = 'unix:/a'\nmode = '9'\n", "listener.mode: `9` are no permissions"),
         (

@@ -54,6 +54,7 @@ impl Rehearsal {
         let blueprint = Blueprint {
             shards,
             own_ports,
+            vhosts: settings.vhosts,
             limits: settings.limits,
             policies: settings.policies,
             assigned: settings.assigned,

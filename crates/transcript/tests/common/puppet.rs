@@ -72,6 +72,13 @@ pub(crate) static PARTS: Form = Form { name: "puppet parts", encode: &encode_par
 pub(crate) static BRITTLE: Form = Form { name: "puppet brittle", encode: &encode_brittle, verbatim: None };
 
 fn place(m: &Message) -> String {
+    match m.vhost.as_str() {
+        "/" => spot(m),
+        vhost => format!("{vhost} {}", spot(m)),
+    }
+}
+
+fn spot(m: &Message) -> String {
     format!("{}@{}", m.channel.as_ref().map_or("*", |c| c.as_str()), m.position.offset)
 }
 
@@ -188,6 +195,12 @@ impl Puppet {
                 turn.open_hook(ticket, HookPlan::new(rest, "text/plain").with("X-Server-Name", "Puppet"));
             }
             "post" => turn.post(|out| out.extend_from_slice(rest.as_bytes())),
+            "branch" => turn.branch_into(ticket, rest),
+            "in" => {
+                let (branch, order) = rest.split_once(' ').unwrap();
+                turn.within(Some(session_id(branch)), |turn| self.obey(order, turn));
+            }
+            "part" => turn.part(),
             "list" => turn.channels(ticket, 0),
             "hold" => turn.hold(),
             "resume" => turn.resume(),
@@ -273,6 +286,7 @@ impl Puppet {
     }
 
     fn report(&mut self, what: &str, turn: &mut Turn) {
+        let what = turn.branch.map_or_else(|| what.to_owned(), |branch| format!("in {branch}: {what}"));
         if std::mem::take(&mut self.answers) {
             turn.respond(Response::new(200, "text/plain"), |out| out.extend_from_slice(what.as_bytes()));
         } else {
@@ -386,6 +400,8 @@ impl Conversation for Puppet {
                 all
             }),
             Event::Spawned { session, .. } => format!("spawned {session}"),
+            Event::Branched { session, .. } => format!("branched {session}"),
+            Event::Parted { reason } => format!("parted {reason:?}"),
             Event::Refused { refusal, .. } => {
                 if self.relay.is_some() {
                     return self.relay_on(&format!("refused: {refusal}"), turn);

@@ -3,12 +3,12 @@
 use crate::map::{self, Profile};
 use crate::talk::engine::Over;
 use crate::talk::peer::Line;
-use crate::talk::sid::Key;
-use crate::talk::socket::{App, Said, Sockets};
+use crate::talk::socket::{Said, Sockets};
+use crate::talk::worlds::{At, Client, Shown};
 use crate::wire::arguments::{self, Event as Named};
 use crate::wire::packet::{Head, Style};
-use dialect::{Event, Request, Turn};
-use model::{Draft, SessionId, Ticket};
+use dialect::{Event, Turn};
+use model::{Draft, Ticket};
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -29,38 +29,31 @@ fn asked(ticket: Ticket) -> Option<u64> {
 }
 
 /// A client of the broker.
-pub struct Broker {
-    key: Key,
-    /// The token that came with the first request.
-    token: Option<Box<str>>,
-}
+#[derive(Debug)]
+pub struct Broker;
 
 #[derive(Deserialize)]
-struct Shown<'a> {
+struct Auth<'a> {
     #[serde(borrow)]
     token: Option<Cow<'a, str>>,
 }
 
 impl Broker {
-    /// A client that is not connected.
-    #[must_use]
-    pub fn new(key: Key) -> Self {
-        Self { key, token: None }
-    }
-
     fn answer(
         ack: Option<u64>,
         array: &[u8],
+        at: &At<'_>,
         sockets: &Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        ack.map_or(Ok(()), |id| sockets.emit(Head::ack("/", id, 0), array, &[], line, turn))
+        ack.map_or(Ok(()), |id| sockets.emit(Head::ack(at.namespace, id, 0), array, &[], line, turn))
     }
 
     fn refuse(
         ack: Option<u64>,
         why: &str,
+        at: &At<'_>,
         sockets: &Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
@@ -68,20 +61,15 @@ impl Broker {
         let mut array = b"[{\"error\":".to_vec();
         dialect::json::string(why, &mut array);
         array.extend_from_slice(b"}]");
-        Self::answer(ack, &array, sockets, line, turn)
-    }
-
-    /// The client that a room's name is the id of. SPEC [BRK-6].
-    fn client(&self, room: &str) -> Option<SessionId> {
-        self.key.of_socket(room).map(|(session, _)| session).or_else(|| self.key.session(room))
+        Self::answer(ack, &array, at, sockets, line, turn)
     }
 
     /// Does what an event asks for. `false`: that was done before. What is wrong with it, in words.
     fn act(
-        &self,
-        own: SessionId,
         said: &Said<'_>,
         named: Named<'_>,
+        at: &At<'_>,
+        line: &Line<'_>,
         turn: &mut Turn,
     ) -> Result<bool, &'static str> {
         let mut arguments = named.arguments;
@@ -89,9 +77,9 @@ impl Broker {
         match &*named.name {
             "subscribe" => {
                 let room = room(arguments.next())?;
-                match self.client(&room) {
+                match at.client(&room) {
                     None => turn.join(ticket, &room, None),
-                    Some(client) if client == own => return Ok(false),
+                    Some(client) if at.is_own(client, line) => return Ok(false),
                     Some(_) => return Err(OTHERS),
                 }
             }
@@ -102,7 +90,7 @@ impl Broker {
                 let raw = raw.unwrap_or_default();
                 let message = arguments.next().ok_or("publish needs a room and a message")?;
                 let draft = draft("data", &[raw, message], said).ok_or(TOO_MUCH)?;
-                match self.client(&room) {
+                match at.client(&room) {
                     Some(session) => turn.tell(Some(ticket), session, &room, draft),
                     None => turn.publish(Some(ticket), &room, draft),
                 }
@@ -144,30 +132,32 @@ fn room(raw: Option<&str>) -> Result<Cow<'_, str>, &'static str> {
     room.ok_or("a room is a text that is not empty, or a number that is not 0")
 }
 
-/// The token that a client shows when it is connected: `{"token":…}`, with or without `Bearer`.
+/// The token that a client shows when it is connected: `{"token":…}`, with or without `Bearer`, or in revision 3 the
+/// query of a namespace.
 pub(super) fn token(shown: Option<&str>) -> Option<String> {
-    let shown: Shown<'_> = serde_json::from_str(shown?).ok()?;
+    let shown = shown?;
+    if !shown.starts_with('{') {
+        return dialect::percent::query_value(shown, "token").map(Cow::into_owned);
+    }
+    let shown: Auth<'_> = serde_json::from_str(shown).ok()?;
     let token = shown.token?;
     Some(token.strip_prefix("Bearer ").unwrap_or(&token).trim().to_owned())
 }
 
-impl App for Broker {
-    fn opened(&mut self, request: &Request<'_>) {
-        self.token = request.token().map(Into::into);
+impl Client for Broker {
+    fn another(&self) -> Self {
+        Self
     }
 
     fn wishes(
         &mut self,
-        namespace: &str,
-        shown: Option<&str>,
-        sockets: &mut Sockets,
-        line: &mut Line<'_>,
+        shown: &Shown<'_>,
+        _: &At<'_>,
+        _: &mut Sockets,
+        _: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        if namespace != "/" {
-            return sockets.refuse_unknown(line, turn);
-        }
-        let credential = token(shown).or_else(|| self.token.as_deref().map(str::to_owned));
+        let credential = token(shown.wish).or_else(|| shown.first.map(str::to_owned));
         turn.authenticate(CONNECT, credential.as_deref());
         Ok(())
     }
@@ -175,52 +165,49 @@ impl App for Broker {
     fn hears(
         &mut self,
         said: &Said<'_>,
+        at: &At<'_>,
         sockets: &mut Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
         // Answers are none: nobody has asked for one.
         let Some(named) = said.event() else { return Ok(()) };
-        match self.act(line.session, said, named, turn) {
+        match Self::act(said, named, at, line, turn) {
             Ok(true) => Ok(()),
-            Ok(false) => Self::answer(said.ack, b"[]", sockets, line, turn),
-            Err(why) => Self::refuse(said.ack, why, sockets, line, turn),
+            Ok(false) => Self::answer(said.ack, b"[]", at, sockets, line, turn),
+            Err(why) => Self::refuse(said.ack, why, at, sockets, line, turn),
         }
-    }
-
-    fn parts(&mut self, _: &str, _: &mut Line<'_>, turn: &mut Turn) {
-        // Whoever is connected nowhere is in no room.
-        turn.close(model::CloseReason::Done);
     }
 
     fn told(
         &mut self,
         event: Event<'_>,
+        at: &At<'_>,
         sockets: &mut Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
         match event {
             Event::Authenticated { .. } => {
-                self.token = None;
-                map::listen(Profile::Broker, sockets.parser(), line, turn);
-                let id = self.key.public(line.session, line.revision());
-                sockets.connect(&id, line, turn)
+                map::listen(Profile::Broker, at, line, turn);
+                sockets.connect(&at.id(line), line, turn)
             }
             Event::Refused { ticket: CONNECT, refusal } => {
                 sockets.refuse(&refusal.to_string(), None, Style::of(line.revision()), line, turn)
             }
             Event::Refused { ticket, refusal } => {
-                Self::refuse(asked(ticket), &refusal.to_string(), sockets, line, turn)
+                Self::refuse(asked(ticket), &refusal.to_string(), at, sockets, line, turn)
             }
             Event::Joined { ticket, .. } | Event::Left { ticket, .. } | Event::Published { ticket, .. } => {
-                Self::answer(asked(ticket), b"[]", sockets, line, turn)
+                Self::answer(asked(ticket), b"[]", at, sockets, line, turn)
             }
-            Event::Deliver(delivery) => {
-                map::deliver(&delivery.message, Profile::Broker, sockets.parser(), line, turn)
-            }
-            Event::Gap { missed } => sockets.tell_gap(missed, line, turn),
-            Event::Channels { .. }
+            Event::Deliver(delivery) => map::deliver(&delivery.message, Profile::Broker, at, line, turn),
+            // Told for all namespaces.
+            Event::Gap { .. }
+            | Event::Branched { .. }
+            | Event::Parted { .. }
+            // Never asked for.
+            | Event::Channels { .. }
             | Event::Checked { .. }
             | Event::Enrolled { .. }
             | Event::Retired { .. }
@@ -233,15 +220,13 @@ impl App for Broker {
         }
     }
 
-    fn returned(&mut self, shown: Option<&str>, _: &mut Line<'_>, turn: &mut Turn) {
+    fn returned(&mut self, shown: Option<&str>, turn: &mut Turn) {
         if let Some(token) = token(shown) {
             turn.authenticate(CONNECT, Some(&token));
         }
     }
 
-    fn changed(&mut self, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
-        if sockets.is_connected("/") {
-            map::listen(Profile::Broker, sockets.parser(), line, turn);
-        }
+    fn changed(&mut self, at: &At<'_>, line: &Line<'_>, turn: &mut Turn) {
+        map::listen(Profile::Broker, at, line, turn);
     }
 }

@@ -6,13 +6,13 @@ use crate::map::{self, Profile};
 use crate::talk::engine::Over;
 use crate::talk::page;
 use crate::talk::peer::Line;
-use crate::talk::sid::Key;
-use crate::talk::socket::{App, Said, Sockets};
+use crate::talk::socket::{Said, Sockets};
+use crate::talk::worlds::{At, Client, Shown};
 use crate::wire::arguments;
 use crate::wire::packet::{Head, Kind, Style};
 use bytes::Bytes;
 use dialect::{Event, Request, Turn, json};
-use model::{CloseReason, Principal, Refusal, Ticket, Time, TokenFlaw};
+use model::{Principal, Refusal, Ticket, Time, TokenFlaw};
 use std::time::Duration;
 
 /// Who has asked by an event to be authenticated.
@@ -41,14 +41,12 @@ pub struct Manners {
 }
 
 /// A client of Messaging.
+#[derive(Debug)]
 pub struct Messaging {
-    key: Key,
     manners: Manners,
-    /// The token that came with the first request.
-    token: Option<Box<str>>,
-    /// The host of the page that it runs on.
-    page: Option<Box<str>>,
-    /// Tokens that it has shown in vain.
+    /// The token that came with the first request has been tried.
+    has_tried: bool,
+    /// Tokens that it has shown in vain, here and elsewhere.
     misses: u8,
     is_known: bool,
     /// When it is sent away.
@@ -60,44 +58,35 @@ pub struct Messaging {
 impl Messaging {
     /// A client of whom nothing is known.
     #[must_use]
-    pub fn new(key: Key, manners: Manners) -> Self {
-        Self { key, manners, token: None, page: None, misses: 0, is_known: false, until: None, warning: None }
-    }
-
-    fn id(&self, line: &Line<'_>) -> String {
-        self.key.public(line.session, line.revision())
+    pub fn new(manners: Manners) -> Self {
+        Self { manners, has_tried: false, misses: 0, is_known: false, until: None, warning: None }
     }
 
     /// It is known who it is: from now on it hears what is for it, and what is for all.
-    fn welcome(&mut self, principal: &Principal, sockets: &Sockets, line: &Line<'_>, turn: &mut Turn) {
+    fn welcome(&mut self, principal: &Principal, at: &At<'_>, line: &Line<'_>, turn: &mut Turn) {
         (self.is_known, self.until) = (true, None);
         let left = principal.expires_ms().map(|end| end.saturating_sub(turn.now.wall_ms));
         self.warning = left.map(|left| Time(turn.now.time.0.saturating_add(left.saturating_sub(WARNING))));
-        map::listen(Profile::Messaging, sockets.parser(), line, turn);
+        map::listen(Profile::Messaging, at, line, turn);
         for channel in principal.assigned() {
             turn.join(SILENT, channel.as_str(), None);
         }
     }
 
-    /// Sends the client away, as the original did.
-    fn send_away(sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
-        sockets.emit(Head::disconnect("/"), "", &[], line, turn)?;
-        Err(Over::Told)
-    }
-
     fn authenticate(
         &mut self,
         shown: Option<&str>,
+        at: &At<'_>,
         sockets: &Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
         match token(shown) {
             Some(token) => {
-                turn.authenticate_on(AUTHENTICATE, Some(&token), self.page.as_deref());
+                turn.authenticate_on(AUTHENTICATE, Some(&token), at.page);
                 Ok(())
             }
-            None => self.unauthorized("invalid token datatype", sockets, line, turn),
+            None => self.unauthorized("invalid token datatype", at, sockets, line, turn),
         }
     }
 
@@ -105,6 +94,7 @@ impl Messaging {
     fn unauthorized(
         &mut self,
         why: &str,
+        at: &At<'_>,
         sockets: &Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
@@ -116,7 +106,7 @@ impl Messaging {
         let mut array = b"[\"unauthorized\",".to_vec();
         complaint(why, &mut array);
         array.push(b']');
-        let head = Head::event("/", Some(UNAUTHORIZED), 0);
+        let head = Head::event(at.namespace, Some(UNAUTHORIZED), 0);
         sockets.emit(head, array, &[], line, turn)
     }
 
@@ -129,9 +119,9 @@ impl Messaging {
     }
 
     /// Something for all. SPEC [MSG-6].
-    fn message(&self, data: &str, attachments: &[Bytes], line: &Line<'_>, turn: &mut Turn) {
+    fn message(data: &str, attachments: &[Bytes], id: &str, turn: &mut Turn) {
         let mut words = b"{\"from\":".to_vec();
-        json::string(&self.id(line), &mut words);
+        json::string(id, &mut words);
         words.extend_from_slice(b",\"data\":");
         words.extend_from_slice(data.as_bytes());
         words.push(b'}');
@@ -189,53 +179,65 @@ fn words(refusal: &Refusal) -> String {
     }
 }
 
-impl App for Messaging {
-    fn opened(&mut self, request: &Request<'_>) {
+impl Client for Messaging {
+    fn another(&self) -> Self {
+        // Who guesses tokens does not guess more for being in several namespaces.
+        Self { misses: self.misses, ..Self::new(self.manners) }
+    }
+
+    fn remember(&mut self, other: &Self) {
+        self.misses = self.misses.max(other.misses);
+    }
+
+    fn page(request: &Request<'_>) -> Option<String> {
+        page::host(request).map(Into::into)
+    }
+
+    fn token(request: &Request<'_>) -> Option<String> {
         let cookie = || {
             let cookies = request.header("cookie")?.split(';');
             cookies.filter_map(|c| c.trim().split_once('=')).find(|(name, _)| *name == "token")
         };
-        self.page = page::host(request).map(Into::into);
         let token = request.token().map(std::borrow::Cow::into_owned);
-        self.token = token.or_else(|| cookie().map(|(_, token)| token.to_owned())).map(Into::into);
+        token.or_else(|| cookie().map(|(_, token)| token.to_owned()))
     }
 
     fn wishes(
         &mut self,
-        namespace: &str,
-        shown: Option<&str>,
+        shown: &Shown<'_>,
+        at: &At<'_>,
         sockets: &mut Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        if namespace != "/" {
-            return sockets.refuse_unknown(line, turn);
-        }
-        if let Some(credential) = token(shown).or_else(|| self.token.take().map(String::from)) {
-            turn.authenticate_on(CONNECT, Some(&credential), self.page.as_deref());
+        let first =
+            || shown.first.filter(|_| !std::mem::replace(&mut self.has_tried, true)).map(str::to_owned);
+        if let Some(credential) = token(shown.wish).or_else(first) {
+            turn.authenticate_on(CONNECT, Some(&credential), at.page);
             return Ok(());
         }
         self.until = Some(turn.now.time + self.manners.authenticate_within);
-        sockets.connect(&self.id(line), line, turn)
+        sockets.connect(&at.id(line), line, turn)
     }
 
     fn hears(
         &mut self,
         said: &Said<'_>,
+        at: &At<'_>,
         sockets: &mut Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
         if matches!(said.kind, Kind::Ack | Kind::BinaryAck) {
             let is_awaited = said.ack == Some(UNAUTHORIZED) && !self.is_known;
-            return if is_awaited { Self::send_away(sockets, line, turn) } else { Ok(()) };
+            return if is_awaited { sockets.disconnect(at.namespace, line, turn) } else { Ok(()) };
         }
         let Some(mut event) = said.event() else { return Ok(()) };
         let argument = event.arguments.next();
         match &*event.name {
-            "authenticate" => self.authenticate(argument, sockets, line, turn),
+            "authenticate" => self.authenticate(argument, at, sockets, line, turn),
             "message" if self.is_known && self.manners.fan_out => {
-                self.message(argument.unwrap_or("null"), said.attachments, line, turn);
+                Self::message(argument.unwrap_or("null"), said.attachments, &at.id(line), turn);
                 Ok(())
             }
             // As it has always been, nothing else is heard.
@@ -243,25 +245,22 @@ impl App for Messaging {
         }
     }
 
-    fn parts(&mut self, _: &str, _: &mut Line<'_>, turn: &mut Turn) {
-        turn.close(CloseReason::Done);
-    }
-
     fn told(
         &mut self,
         event: Event<'_>,
+        at: &At<'_>,
         sockets: &mut Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
         match event {
             Event::Authenticated { ticket: CONNECT, principal } => {
-                self.welcome(principal, sockets, line, turn);
-                sockets.connect(&self.id(line), line, turn)
+                self.welcome(principal, at, line, turn);
+                sockets.connect(&at.id(line), line, turn)
             }
             Event::Authenticated { principal, .. } => {
-                self.welcome(principal, sockets, line, turn);
-                sockets.emit(Head::event("/", None, 0), "[\"authenticated\"]", &[], line, turn)
+                self.welcome(principal, at, line, turn);
+                sockets.emit(Head::event(at.namespace, None, 0), "[\"authenticated\"]", &[], line, turn)
             }
             Event::Refused { ticket: CONNECT, refusal } => {
                 let (why, mut object) = (words(refusal), Vec::new());
@@ -271,14 +270,19 @@ impl App for Messaging {
                 if self.misses(refusal) { Err(Over::Told) } else { Ok(()) }
             }
             Event::Refused { ticket: AUTHENTICATE, refusal } => {
-                self.unauthorized(&words(refusal), sockets, line, turn)?;
-                if self.misses(refusal) { Self::send_away(sockets, line, turn) } else { Ok(()) }
+                self.unauthorized(&words(refusal), at, sockets, line, turn)?;
+                if self.misses(refusal) {
+                    sockets.disconnect(at.namespace, line, turn)?;
+                    return Err(Over::Told);
+                }
+                Ok(())
             }
-            Event::Deliver(delivery) => {
-                map::deliver(&delivery.message, Profile::Messaging, sockets.parser(), line, turn)
-            }
-            Event::Gap { missed } => sockets.tell_gap(missed, line, turn),
-            Event::Refused { .. }
+            Event::Deliver(delivery) => map::deliver(&delivery.message, Profile::Messaging, at, line, turn),
+            // Told for all namespaces.
+            Event::Gap { .. }
+            | Event::Branched { .. }
+            | Event::Parted { .. }
+            | Event::Refused { .. }
             | Event::Joined { .. }
             | Event::Left { .. }
             | Event::Published { .. }
@@ -299,39 +303,39 @@ impl App for Messaging {
         self.is_known
     }
 
-    fn returned(&mut self, shown: Option<&str>, _: &mut Line<'_>, turn: &mut Turn) {
+    fn returned(&mut self, shown: Option<&str>, turn: &mut Turn) {
         if let Some(token) = token(shown) {
             turn.authenticate(CONNECT, Some(&token));
         }
     }
 
-    fn changed(&mut self, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
+    fn changed(&mut self, at: &At<'_>, line: &Line<'_>, turn: &mut Turn) {
         if self.is_known {
-            map::listen(Profile::Messaging, sockets.parser(), line, turn);
+            map::listen(Profile::Messaging, at, line, turn);
         }
     }
 
-    fn tick(&mut self, sockets: &mut Sockets, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+    fn tick(
+        &mut self,
+        at: &At<'_>,
+        sockets: &mut Sockets,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
         let now = turn.now.time;
         if self.warning.is_some_and(|at| at <= now) {
             self.warning = None;
-            self.unauthorized("jwt expired", sockets, line, turn)?;
+            self.unauthorized("jwt expired", at, sockets, line, turn)?;
         }
         if self.until.is_some_and(|until| until <= now) {
-            return Self::send_away(sockets, line, turn);
+            self.until = None;
+            return sockets.disconnect(at.namespace, line, turn);
         }
         Ok(())
     }
 
     fn wake_at(&self) -> Option<Time> {
         self.until.into_iter().chain(self.warning).min()
-    }
-
-    fn closing(&mut self, reason: CloseReason, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
-        if reason == CloseReason::Expired && sockets.is_connected("/") {
-            // It ends whether or not that can be said.
-            let _ends = Self::send_away(sockets, line, turn).is_err();
-        }
     }
 }
 

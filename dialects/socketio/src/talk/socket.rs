@@ -52,8 +52,8 @@ pub trait App: Send {
     ) -> Result<(), Over>;
 
     /// A client has left a namespace.
-    fn parts(&mut self, namespace: &str, line: &mut Line<'_>, turn: &mut Turn) {
-        let _ = (namespace, line, turn);
+    fn parts(&mut self, namespace: &str, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
+        let _ = (namespace, sockets, line, turn);
     }
 
     /// The hub tells something.
@@ -72,7 +72,7 @@ pub trait App: Send {
     }
 
     /// From now on a WebSocket carries the session.
-    fn changed(&mut self, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
+    fn changed(&mut self, sockets: &mut Sockets, line: &mut Line<'_>, turn: &mut Turn) {
         let _ = (sockets, line, turn);
     }
 
@@ -101,7 +101,7 @@ pub trait App: Send {
     }
 
     /// Somebody else ends the session. Last words may be said.
-    fn closing(&mut self, reason: CloseReason, sockets: &Sockets, line: &mut Line<'_>, turn: &mut Turn) {
+    fn closing(&mut self, reason: CloseReason, sockets: &mut Sockets, line: &mut Line<'_>, turn: &mut Turn) {
         let _ = (reason, sockets, line, turn);
     }
 }
@@ -192,6 +192,34 @@ impl Sockets {
         self.connected.iter().any(|n| **n == *namespace)
     }
 
+    /// The namespace that it wants to be connected to.
+    #[must_use]
+    pub fn connecting(&self) -> Option<&str> {
+        self.connecting.as_deref()
+    }
+
+    /// Whether it wants to be connected to this namespace.
+    #[must_use]
+    pub fn is_connecting(&self, namespace: &str) -> bool {
+        self.connecting() == Some(namespace)
+    }
+
+    /// Whether it is connected, or wants to be, anywhere.
+    #[must_use]
+    pub fn is_anywhere(&self) -> bool {
+        !self.connected.is_empty() || self.connecting.is_some()
+    }
+
+    /// The client is connected to this namespace no more, and is told so.
+    ///
+    /// # Errors
+    /// Too much waits for a poll.
+    pub fn disconnect(&mut self, namespace: &str, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+        let Some(place) = self.connected.iter().position(|n| **n == *namespace) else { return Ok(()) };
+        self.connected.swap_remove(place);
+        self.emit(Head::disconnect(namespace), "", &[], line, turn)
+    }
+
     /// The client is connected to the namespace that it wanted. `id`: by which others know it there.
     ///
     /// # Errors
@@ -236,13 +264,19 @@ impl Sockets {
         self.refuse("Invalid namespace", None, Style::Object, line, turn)
     }
 
-    /// Tells the client that it has missed so many messages.
+    /// Tells the client in this namespace that it has missed so many messages.
     ///
     /// # Errors
     /// Too much waits for a poll.
-    pub fn tell_gap(&self, missed: u64, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
+    pub fn tell_gap(
+        &self,
+        namespace: &str,
+        missed: u64,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
         let array = format!("[\"gap\",{{\"missed\":{missed}}}]");
-        self.emit(Head::event("/", None, 0), array, &[], line, turn)
+        self.emit(Head::event(namespace, None, 0), array, &[], line, turn)
     }
 
     /// Says a packet, whose data is JSON text or nothing, to the client.
@@ -349,7 +383,7 @@ impl<A: App> Sio<A> {
         }
         let id = self.sockets.returns.as_ref().map(|key| key.public(line.session, line.revision()));
         self.sockets.connect(&id.unwrap_or_default(), line, turn)?;
-        self.app.changed(&self.sockets, line, turn);
+        self.app.changed(&mut self.sockets, line, turn);
         let shown = self.shown.take();
         self.app.returned(shown.as_deref(), line, turn);
         Ok(())
@@ -392,7 +426,7 @@ impl<A: App> Sio<A> {
             Kind::Disconnect => {
                 let place = self.sockets.connected.iter().position(|n| **n == *namespace);
                 self.sockets.connected.swap_remove(place.ok_or(Over::Error)?);
-                self.app.parts(namespace, line, turn);
+                self.app.parts(namespace, &self.sockets, line, turn);
                 Ok(())
             }
             _ if !self.sockets.is_connected(namespace) => Err(Over::Error),
@@ -416,6 +450,10 @@ impl<A: App> Sio<A> {
         let back = self.sockets.returns.as_ref().filter(|_| namespace == "/");
         if let Some(back) = back.and_then(|key| Back::read(shown, key)).filter(|b| b.session == line.session)
         {
+            if self.sockets.connected.iter().any(|n| **n != *"/") {
+                // It was elsewhere, too, where it may have missed something. It is let go, and begins anew.
+                return Err(Over::Told);
+            }
             self.come_back(back.heard, shown, line, turn);
             return Ok(());
         }
@@ -484,7 +522,7 @@ impl<A: App> Layer for Sio<A> {
     }
 
     fn changed(&mut self, line: &mut Line<'_>, turn: &mut Turn) {
-        self.app.changed(&self.sockets, line, turn);
+        self.app.changed(&mut self.sockets, line, turn);
     }
 
     fn tick(&mut self, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
@@ -506,7 +544,7 @@ impl<A: App> Layer for Sio<A> {
     }
 
     fn closing(&mut self, reason: CloseReason, line: &mut Line<'_>, turn: &mut Turn) {
-        self.app.closing(reason, &self.sockets, line, turn);
+        self.app.closing(reason, &mut self.sockets, line, turn);
     }
 
     fn may_return(&self) -> bool {

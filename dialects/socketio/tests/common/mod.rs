@@ -94,6 +94,14 @@ impl Stage {
         self.wanted()
     }
 
+    /// Tells something of a branch, or of whatever else `about` sets.
+    pub(crate) fn tell_of(&mut self, about: impl FnOnce(&mut Turn), event: Event<'_>) -> Vec<String> {
+        self.begin(None);
+        about(&mut self.turn);
+        self.talk.on_event(event, &mut self.turn);
+        self.wanted()
+    }
+
     /// Lets so many milliseconds pass, and tells the time when it is asked for.
     pub(crate) fn pass(&mut self, ms: u64) -> Vec<String> {
         let end = Time(self.now.0 + ms);
@@ -124,6 +132,8 @@ impl Stage {
         let (sid, set) = (&self.sid, &mut self.cookie);
         let (effects, words) = self.turn.take();
         let at = |link: Option<LinkId>| link.map_or("-".to_owned(), |l| l.slot.to_string());
+        let within =
+            |branch: Option<SessionId>| branch.map_or_else(String::new, |b| format!("in {}: ", b.slot));
         let show = |effect| match effect {
             Effect::Send { link, unit: Unit::Text, words: span } => {
                 format!("{}< {}", at(link), words.text(span).replace(sid, "<sid>"))
@@ -145,15 +155,21 @@ impl Stage {
             Effect::Close { reason, code } => {
                 format!("closed {reason:?}{}", code.map(|c| format!(" {c}")).unwrap_or_default())
             }
-            Effect::Command { command: Command::Authenticate { .. }, .. } => "authenticate".to_owned(),
-            Effect::Command { command: Command::Join { channel, .. }, .. } => {
-                format!("join {}", words.text(channel))
+            Effect::Command { branch, command, .. } => {
+                within(branch)
+                    + &match command {
+                        Command::Authenticate { .. } => "authenticate".to_owned(),
+                        Command::Join { channel, .. } => format!("join {}", words.text(channel)),
+                        Command::Branch { vhost } => format!("branch {}", words.text(vhost)),
+                        other => format!("{other:?}"),
+                    }
             }
+            Effect::Part { branch } => within(branch) + "part",
             Effect::Hold => "hold".to_owned(),
             Effect::Resume => "resume".to_owned(),
             Effect::HandOver(_) => "hand over".to_owned(),
             Effect::Outlive(_) => "outlive".to_owned(),
-            Effect::Hear(_) => "hear".to_owned(),
+            Effect::Hear { branch, .. } => within(branch) + "hear",
             other => format!("{other:?}"),
         };
         effects.map(show).collect()

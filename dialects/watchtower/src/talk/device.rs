@@ -253,6 +253,8 @@ impl Device {
             | Event::Retired { .. }
             | Event::Spawned { .. }
             | Event::Recovered { .. }
+            | Event::Branched { .. }
+            | Event::Parted { .. }
             | Event::HookOpened { .. }
             | Event::HookClosed { .. }
             | Event::Deliver(_)

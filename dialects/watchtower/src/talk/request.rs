@@ -421,6 +421,8 @@ impl Conversation for Talk {
             // Never asked for.
             Event::Spawned { .. }
             | Event::Recovered { .. }
+            | Event::Branched { .. }
+            | Event::Parted { .. }
             | Event::LinkLost(_)
             | Event::NoSuchSession(_) => {}
         }
