@@ -305,7 +305,7 @@ impl Client for Messaging {
 
     fn returned(&mut self, shown: Option<&str>, turn: &mut Turn) {
         if let Some(token) = token(shown) {
-            turn.authenticate(CONNECT, Some(&token));
+            turn.authenticate_on(CONNECT, Some(&token), self.page.as_deref());
         }
     }
 
