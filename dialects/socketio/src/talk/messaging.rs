@@ -190,7 +190,7 @@ impl Client for Messaging {
     }
 
     fn page(request: &Request<'_>) -> Option<String> {
-        page::host(request).map(Into::into)
+        page::host(request)
     }
 
     fn token(request: &Request<'_>) -> Option<String> {
