@@ -5,6 +5,7 @@
 //! simulated one can drive it from a seed.
 
 pub mod net;
+pub mod wiring;
 pub mod shard;
 pub mod door;
 pub mod gate;
@@ -24,5 +25,6 @@ pub use gate::{Gate, Origins};
 pub use model::Network;
 pub use net::{Net, Port};
 pub use rules::{Rulebook, Rules};
-pub use shard::{Shard, Wiring};
+pub use shard::Shard;
 pub use strangers::Strangers;
+pub use wiring::{PortPlan, Speak, Wiring};

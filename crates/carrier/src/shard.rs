@@ -11,6 +11,7 @@
 //! * `inflate`: those that are compressed become messages
 //! * `request`: HTTP requests find their dialect
 //! * `talk`: conversations are called, their turns applied
+//! * `answers`: and told what became of their commands
 //! * `related`: sessions without a link, and what is asked of all sessions of a principal
 //! * `expand`: deliveries become stretches of the arena
 //! * `recovery`: and are kept for those who may come back
@@ -20,6 +21,7 @@
 //! * `tick`: deadlines
 
 mod accept;
+mod answers;
 mod branches;
 mod datagrams;
 mod end;
@@ -46,6 +48,7 @@ use crate::session::{Session, identified};
 use crate::strangers::Strangers;
 use crate::websocket::{Deflater, Inflater};
 use crate::wheel::{Timer, Wheel};
+use crate::wiring::{Speak, Wiring};
 use dialect::{Dialect, Turn};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use hub::{Allowance, Lane, Log};
@@ -70,52 +73,6 @@ const ARENA_FULL: usize = 4 << 20;
 const HELD_WAIT: Duration = Duration::from_millis(5);
 /// A turn longer than this is logged; in microseconds.
 const SLOW_TURN: u64 = 100_000;
-
-/// What is spoken at a port.
-#[derive(Clone)]
-pub enum Speak {
-    /// HTTP, and what grows out of it.
-    Http,
-    /// A TCP or datagram protocol of this dialect (its place in the registry).
-    Own {
-        /// The dialect's place in the registry.
-        dialect: u8,
-    },
-}
-
-/// What a port of the network is for.
-#[derive(Clone)]
-pub struct PortPlan {
-    /// The world it opens to.
-    pub vhost: Arc<VHost>,
-    /// What is spoken there.
-    pub speak: Speak,
-}
-
-/// What all shards are built with.
-pub struct Wiring {
-    /// The registry, in the order in which dialects are asked.
-    pub dialects: Vec<Box<dyn Dialect>>,
-    /// The ports, by number; the same on every shard.
-    pub ports: Vec<PortPlan>,
-    /// What may change.
-    pub rulebook: Rulebook,
-    /// Proxies that say truly for whom they speak.
-    pub proxies: Vec<Network>,
-    /// Who has not been authenticated.
-    pub strangers: Arc<Strangers>,
-    /// Whether WebSocket messages are compressed for peers that offer it.
-    pub deflate: bool,
-}
-
-impl Wiring {
-    /// These dialects at these ports, under these rules; no proxies, nothing compressed.
-    #[must_use]
-    pub fn new(dialects: Vec<Box<dyn Dialect>>, ports: Vec<PortPlan>, rules: Rules) -> Self {
-        let rulebook = Rulebook::new(rules);
-        Self { dialects, ports, rulebook, proxies: Vec::new(), strangers: Arc::default(), deflate: false }
-    }
-}
 
 /// One thread and the sessions it owns.
 pub struct Shard<N: Net> {

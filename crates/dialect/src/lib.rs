@@ -6,6 +6,7 @@
 
 pub mod frame;
 pub mod knock;
+pub mod command;
 pub mod turn;
 pub mod event;
 pub mod hook;
@@ -13,11 +14,12 @@ pub mod percent;
 pub mod json;
 pub mod settings;
 
+pub use command::Command;
 pub use event::{ChannelCount, Event};
 pub use frame::{Frame, Header, Request};
 pub use hook::{HookEnd, HookPlan};
 pub use knock::{Knock, Welcome};
-pub use turn::{Command, Effect, Hearing, Response, Span, Turn, Words};
+pub use turn::{Effect, Hearing, Response, Span, Turn, Words};
 
 use model::{CloseReason, SessionId, Time, VHostName};
 

@@ -4,12 +4,17 @@
 //! locked under none of these, and none of them under it. Nothing here waits for a reader, and wakes are sent when no
 //! lock is held.
 
+// Named by its path, so that the models of `tests/loom_inbox.rs` find it too.
+#[path = "exchange/abandoned.rs"]
+mod abandoned;
+
 use crate::authority::Authority;
 use crate::counters::Totals;
 use crate::enrolment::Enrolments;
 use crate::hooks::Hooks;
 use crate::inbox::{Answer, Done, Entry, Errand, Fence, Inbox, Run, Then};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
+use abandoned::Abandoned;
 use backplane::Backplane;
 use dialect::ChannelCount;
 use foldhash::fast::RandomState;
@@ -17,25 +22,13 @@ use hub::ChannelCore;
 use hub::directory::Bucket;
 use model::{
     ChannelName, Delivery, Draft, Limits, Message, NameError, Now, Pattern, Position, Principal, Publisher,
-    Refusal, SessionId, SlowPolicy, Ticket, Time, VHostName,
+    Refusal, SessionId, SlowPolicy, Ticket, VHostName,
 };
-use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError};
 
 /// Locks of a virtual host's directory.
 const BUCKETS: usize = 64;
-
-/// Bytes a deserted channel takes besides its window, about.
-const CHANNEL: usize = 512;
-
-/// A channel that everybody has left, with a window for those who come back.
-struct Abandoned {
-    since: Time,
-    bytes: usize,
-    vhost: Arc<VHost>,
-    channel: Arc<Channel>,
-}
 
 /// Entries a page of channels may begin another bucket with.
 const PAGE: usize = 1000;
@@ -152,8 +145,8 @@ pub struct Exchange {
     epochs: AtomicU64,
     /// How many messages have been said to one session each.
     told: AtomicU64,
-    /// In the order in which they were left. BOUND: `window_timeout`, `window_bytes`. LOCK: before a bucket.
-    abandoned: Mutex<(VecDeque<Abandoned>, usize)>,
+    /// LOCK: before a bucket.
+    abandoned: Mutex<Abandoned>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -454,38 +447,6 @@ impl Exchange {
         let mut bucket = vhost.bucket(channel.name.as_str());
         if channel.lock().bury() {
             bucket.remove_if(channel.name.as_str(), |c| Arc::ptr_eq(c, channel));
-        }
-    }
-
-    /// Notes that everybody has left a channel with a window of so many bytes.
-    pub(crate) fn abandon(&self, vhost: &Arc<VHost>, channel: &Arc<Channel>, bytes: usize, now: Now) {
-        let (vhost, channel) = (Arc::clone(vhost), Arc::clone(channel));
-        let bytes = bytes + CHANNEL;
-        let mut guard = lock(&self.abandoned);
-        let (queue, total) = &mut *guard;
-        *total += bytes;
-        queue.push_back(Abandoned { since: now.time, bytes, vhost, channel });
-        drop(guard);
-        self.sweep_windows(now);
-    }
-
-    /// Forgets what nobody has come back for in time: windows and enrolments. Called now and then.
-    pub fn sweep(&self, now: Now) {
-        self.sweep_windows(now);
-        self.enrolments.sweep(now.time);
-    }
-
-    /// Forgets the windows that nobody has come back for in time, and the oldest when all together are too large.
-    fn sweep_windows(&self, now: Now) {
-        let mut guard = lock(&self.abandoned);
-        let (queue, total) = &mut *guard;
-        let is_over = |a: &Abandoned, total: usize| {
-            a.since + self.limits.window_timeout <= now.time || total > self.limits.window_bytes
-        };
-        while let Some(oldest) = queue.pop_front_if(|a| is_over(a, *total)) {
-            *total -= oldest.bytes;
-            oldest.channel.lock().clear_window();
-            self.bury(&oldest.vhost, &oldest.channel);
         }
     }
 

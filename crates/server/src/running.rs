@@ -9,7 +9,7 @@ use crate::{log, registry};
 use backplane::Alone;
 use carrier::net::TlsError;
 use carrier::net::os::Os;
-use carrier::shard::{PortPlan, Speak, Wiring};
+use carrier::wiring::{PortPlan, Speak, Wiring};
 use carrier::{Doors, Rules, Shard};
 use dialect::{Dialect, Road};
 use model::{CloseReason, VHostName};

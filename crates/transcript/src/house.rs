@@ -4,7 +4,7 @@
 use crate::sim::{Peer, Sim, SimNet};
 use backplane::Alone;
 use carrier::net::Port;
-use carrier::shard::{PortPlan, Speak, Wiring};
+use carrier::wiring::{PortPlan, Speak, Wiring};
 use carrier::{Doors, Gate, Network, Rules, Shard};
 use dialect::Dialect;
 use model::{Grant, Limits, Pattern, Principal, VHostName};

@@ -6,7 +6,7 @@ use super::void::{Void, VoidStream};
 use crate::cli::Tongue;
 use backplane::Alone;
 use bytes::Bytes;
-use carrier::shard::{PortPlan, Speak, Wiring};
+use carrier::wiring::{PortPlan, Speak, Wiring};
 use carrier::{Doors, Gate, Rules, Shard};
 use model::{Draft, Grant, Limits, Payload, Principal, VHostName, Verbatim};
 use node::exchange::Plan;

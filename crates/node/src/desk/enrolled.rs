@@ -4,7 +4,8 @@
 //! Knows which of this shard's sessions act for whom. What the others do is theirs: they are sent entries, one for each
 //! session, and whoever asked is told after the last.
 
-use super::{Applied, Caller, Desk, NO_TICKET, Place, note};
+use super::members::Place;
+use super::{Applied, Caller, Desk, NO_TICKET, note};
 use crate::enrolment::Wish;
 use crate::exchange::VHost;
 use crate::inbox::{Answer, Done, Entry, Errand, Fence, Then};

@@ -3,10 +3,32 @@
 //! What a session hears changes at its fence in the shard's inbox, not here.
 
 use super::{Caller, Desk};
-use crate::exchange::VHost;
+use crate::exchange::{Channel, VHost};
 use crate::inbox::{Entry, Fence};
+use hub::{ChannelCore, Roster};
 use model::{Now, Position, Refusal, Right, SessionId, Ticket};
 use std::sync::Arc;
+
+/// What a session counts as in a channel: its principal, with whichever session of its; where that has no address,
+/// itself.
+pub(super) struct Place<'a> {
+    roster: &'a Roster<(Arc<VHost>, Arc<Channel>)>,
+    shard: u16,
+    session: u32,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn of(roster: &'a Roster<(Arc<VHost>, Arc<Channel>)>, shard: u16, session: SessionId) -> Self {
+        Self { roster, shard, session: session.slot }
+    }
+
+    pub(super) fn is_in(&self, core: &ChannelCore) -> bool {
+        match self.roster.address(self.session) {
+            Some(address) => core.has_all(&[address]),
+            None => core.slot_of(self.shard).is_some_and(|slot| self.roster.is_member(self.session, slot)),
+        }
+    }
+}
 
 impl Desk {
     pub(super) fn join(

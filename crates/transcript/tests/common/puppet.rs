@@ -224,11 +224,7 @@ impl Puppet {
                 let (callback, script) = inner.split_once(' ').unwrap_or((&inner, ""));
                 self.bombs.insert(callback.to_owned(), script.to_owned());
             }
-            "handover" if self.missing.as_deref() == Some(rest) => {
-                turn.text(|out| out.extend_from_slice(b"nowhere\n"));
-            }
-            "handover" if session_id(rest) == self.id => turn.text(|out| out.extend_from_slice(b"taken\n")),
-            "handover" => turn.hand_over(session_id(rest)),
+            "handover" => self.hand_over(rest, turn),
             "keep" => turn.recoverable(Some(Duration::from_millis(rest.parse().unwrap()))),
             "mark" => self.mark = turn.mark,
             "recover" => turn.recover(ticket, None, self.mark),
@@ -247,6 +243,16 @@ impl Puppet {
             "close" => turn.close(CloseReason::Done),
             "panic" => panic!("{BOMB}"),
             other => panic!("no puppet knows how to {other}"),
+        }
+    }
+
+    fn hand_over(&self, to: &str, turn: &mut Turn) {
+        if self.missing.as_deref() == Some(to) {
+            turn.text(|out| out.extend_from_slice(b"nowhere\n"));
+        } else if session_id(to) == self.id {
+            turn.text(|out| out.extend_from_slice(b"taken\n"));
+        } else {
+            turn.hand_over(session_id(to));
         }
     }
 
