@@ -220,7 +220,7 @@ impl Client for Broker {
         }
     }
 
-    fn returned(&mut self, shown: Option<&str>, turn: &mut Turn) {
+    fn returned(&mut self, shown: Option<&str>, _: Option<&str>, turn: &mut Turn) {
         if let Some(token) = token(shown) {
             turn.authenticate(CONNECT, Some(&token));
         }

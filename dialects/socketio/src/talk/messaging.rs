@@ -303,9 +303,9 @@ impl Client for Messaging {
         self.is_known
     }
 
-    fn returned(&mut self, shown: Option<&str>, turn: &mut Turn) {
+    fn returned(&mut self, shown: Option<&str>, page: Option<&str>, turn: &mut Turn) {
         if let Some(token) = token(shown) {
-            turn.authenticate_on(CONNECT, Some(&token), self.page.as_deref());
+            turn.authenticate_on(CONNECT, Some(&token), page);
         }
     }
 

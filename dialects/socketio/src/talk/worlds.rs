@@ -107,8 +107,8 @@ pub trait Client: Send + Sized {
         true
     }
 
-    /// It has come back, and shows this again. As [`App::returned`].
-    fn returned(&mut self, shown: Option<&str>, turn: &mut Turn);
+    /// It has come back to the page of this host, and shows this again. As [`App::returned`].
+    fn returned(&mut self, shown: Option<&str>, page: Option<&str>, turn: &mut Turn);
 }
 
 /// What a client shows that wants to be connected.
@@ -438,7 +438,7 @@ impl<C: Client> App for Worlds<C> {
     }
 
     fn returned(&mut self, shown: Option<&str>, _: &mut Line<'_>, turn: &mut Turn) {
-        self.root.returned(shown, turn);
+        self.root.returned(shown, self.page.as_deref(), turn);
     }
 
     fn closing(&mut self, reason: CloseReason, sockets: &mut Sockets, line: &mut Line<'_>, turn: &mut Turn) {
