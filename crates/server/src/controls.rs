@@ -4,7 +4,7 @@
 
 use crate::settings::{Place, Posture, Settings};
 use carrier::net::Identities;
-use carrier::{Rules, shard::Wiring};
+use carrier::{Rules, Wiring};
 use node::{Exchange, Jwt, StaticTokens};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
