@@ -9,7 +9,8 @@ use clap::Parser;
 use dialect::{Conversation, Dialect, Opening, Request, Turn};
 use model::Unit;
 use socketio_dialect::talk::engine::{Over, Up};
-use socketio_dialect::talk::peer::{Layer, Line, Peer, Terms};
+use socketio_dialect::talk::layer::{Layer, Line};
+use socketio_dialect::talk::peer::{Peer, Terms};
 use std::error::Error;
 use std::sync::Arc;
 

@@ -7,10 +7,12 @@ mod common;
 
 use clap::Parser;
 use dialect::{Conversation, Dialect, Opening, Request, Turn};
+use socketio_dialect::talk::app::{App, Said};
 use socketio_dialect::talk::engine::Over;
-use socketio_dialect::talk::peer::{Line, Peer, Terms};
+use socketio_dialect::talk::layer::Line;
+use socketio_dialect::talk::peer::{Peer, Terms};
 use socketio_dialect::talk::sid::Key;
-use socketio_dialect::talk::socket::{App, Bounds, Said, Sio, Sockets};
+use socketio_dialect::talk::socket::{Bounds, Sio, Sockets};
 use socketio_dialect::wire::arguments;
 use socketio_dialect::wire::packet::{Head, Limits};
 use std::error::Error;

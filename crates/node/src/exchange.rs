@@ -4,34 +4,28 @@
 //! locked under none of these, and none of them under it. Nothing here waits for a reader, and wakes are sent when no
 //! lock is held.
 
-// Named by its path, so that the models of `tests/loom_inbox.rs` find it too.
+// Named by their paths, so that the models of `tests/loom_inbox.rs` find them too.
 #[path = "exchange/abandoned.rs"]
 mod abandoned;
+#[path = "exchange/vhost.rs"]
+mod vhost;
+
+pub use vhost::VHost;
 
 use crate::authority::Authority;
 use crate::counters::Totals;
 use crate::enrolment::Enrolments;
 use crate::hooks::Hooks;
 use crate::inbox::{Answer, Done, Entry, Errand, Fence, Inbox, Run, Then};
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use abandoned::Abandoned;
 use backplane::Backplane;
-use dialect::ChannelCount;
-use foldhash::fast::RandomState;
 use hub::ChannelCore;
-use hub::directory::Bucket;
 use model::{
     ChannelName, Delivery, Draft, Limits, Message, NameError, Now, Pattern, Position, Principal, Publisher,
     Refusal, SessionId, SlowPolicy, Ticket, VHostName,
 };
-use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError};
-
-/// Locks of a virtual host's directory.
-const BUCKETS: usize = 64;
-
-/// Entries a page of channels may begin another bucket with.
-const PAGE: usize = 1000;
 
 /// A channel, as its members' shards share it.
 #[derive(Debug)]
@@ -61,40 +55,6 @@ pub struct ChannelPolicy {
     pub window: usize,
     /// Bytes the window may take.
     pub window_bytes: usize,
-}
-
-/// A world of its own: names mean nothing outside.
-#[derive(Debug)]
-pub struct VHost {
-    /// Its name.
-    pub name: VHostName,
-    /// Its number on this node.
-    pub index: u16,
-    /// Sessions that hear its broadcasts.
-    pub audience: AtomicU32,
-    buckets: [Mutex<Bucket<Arc<Channel>>>; BUCKETS],
-    hasher: RandomState,
-    /// The channel that everybody is in: the order of broadcasts.
-    everybody: Mutex<ChannelCore>,
-}
-
-impl VHost {
-    fn bucket(&self, name: &str) -> MutexGuard<'_, Bucket<Arc<Channel>>> {
-        let hash = self.hasher.hash_one(name.as_bytes());
-        lock(&self.buckets[usize::try_from(hash >> 32).unwrap_or(0) % BUCKETS])
-    }
-
-    /// The channel of that name, if anybody has joined it.
-    #[must_use]
-    pub fn find(&self, name: &str) -> Option<Arc<Channel>> {
-        self.bucket(name).get(name).map(Arc::clone)
-    }
-
-    /// How many channels there are, those included that everybody has left and whose window is kept.
-    #[must_use]
-    pub fn channels(&self) -> usize {
-        self.buckets.iter().map(|bucket| lock(bucket).len()).sum()
-    }
 }
 
 /// What the node was built with.
@@ -166,14 +126,8 @@ impl Exchange {
         let epochs = AtomicU64::new(plan.began.wall_ms << 20);
         let names = std::iter::once(VHostName::root()).chain(plan.vhosts);
         let vhosts = names.enumerate().map(|(i, name)| {
-            Arc::new(VHost {
-                name,
-                index: u16::try_from(i).unwrap_or(u16::MAX),
-                audience: AtomicU32::new(0),
-                buckets: std::array::from_fn(|_| Mutex::default()),
-                hasher: RandomState::default(),
-                everybody: Mutex::new(ChannelCore::new(epochs.fetch_add(1, Ordering::Relaxed))),
-            })
+            let everybody = ChannelCore::new(epochs.fetch_add(1, Ordering::Relaxed));
+            Arc::new(VHost::new(name, u16::try_from(i).unwrap_or(u16::MAX), everybody))
         });
         Self {
             vhosts: vhosts.collect(),
@@ -453,28 +407,6 @@ impl Exchange {
     /// Says to other nodes whether this one wants the channel's messages.
     pub(crate) fn interest(&self, vhost: &VHost, channel: &Channel, wanted: bool) {
         self.backplane.interest(&vhost.name, &channel.name, wanted);
-    }
-
-    /// A page of the channels that `may_see` allows, and where the next begins. Sorted when it is all of them.
-    #[must_use]
-    pub fn channels(
-        &self,
-        vhost: &VHost,
-        cursor: u32,
-        may_see: impl Fn(&ChannelName) -> bool,
-    ) -> (Vec<ChannelCount>, Option<u32>) {
-        let mut page = Vec::new();
-        let begin = usize::try_from(cursor).unwrap_or(BUCKETS);
-        for (i, bucket) in vhost.buckets.iter().enumerate().skip(begin) {
-            if page.len() >= PAGE {
-                return (page, u32::try_from(i).ok());
-            }
-            for (name, channel) in lock(bucket).iter().filter(|(name, _)| may_see(name)) {
-                page.push(ChannelCount { channel: name.clone(), members: channel.lock().members() });
-            }
-        }
-        page.sort_by(|a, b| a.channel.cmp(&b.channel));
-        (page, None)
     }
 
     /// Joining and leaving push their fences under the channel's lock; this is for answers that need no order

@@ -1,7 +1,7 @@
 //! Events into messages and messages into events: the one bilingual file.
 
 use crate::talk::engine::Over;
-use crate::talk::peer::Line;
+use crate::talk::layer::Line;
 use crate::talk::recovery;
 use crate::talk::socket::Parser;
 use crate::talk::worlds::At;

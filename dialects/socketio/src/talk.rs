@@ -3,7 +3,9 @@
 pub mod sid;
 pub mod recovery;
 pub mod engine;
+pub mod layer;
 pub mod peer;
+pub mod app;
 pub mod socket;
 pub mod worlds;
 pub mod broker;

@@ -8,9 +8,11 @@ mod common;
 
 use common::Stage;
 use dialect::Turn;
+use socketio_dialect::talk::app::{App, Said};
 use socketio_dialect::talk::engine::Over;
-use socketio_dialect::talk::peer::{Line, Peer};
-use socketio_dialect::talk::socket::{App, Bounds, Said, Sio, Sockets};
+use socketio_dialect::talk::layer::Line;
+use socketio_dialect::talk::peer::Peer;
+use socketio_dialect::talk::socket::{Bounds, Sio, Sockets};
 use socketio_dialect::wire::arguments;
 use socketio_dialect::wire::packet::{Head, Limits, Style};
 use std::time::Duration;

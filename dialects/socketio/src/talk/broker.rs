@@ -1,9 +1,10 @@
 //! The broker profile: rooms that anybody may subscribe to and publish in. SPEC [BRK-1] to [BRK-8].
 
 use crate::map::{self, Profile};
+use crate::talk::app::Said;
 use crate::talk::engine::Over;
-use crate::talk::peer::Line;
-use crate::talk::socket::{Said, Sockets};
+use crate::talk::layer::Line;
+use crate::talk::socket::Sockets;
 use crate::talk::worlds::{At, Client, Shown};
 use crate::wire::arguments::{self, Event as Named};
 use crate::wire::packet::{Head, Style};

@@ -3,10 +3,11 @@
 
 use super::broker::{CONNECT, token};
 use crate::map::{self, Profile};
+use crate::talk::app::Said;
 use crate::talk::engine::Over;
+use crate::talk::layer::Line;
 use crate::talk::page;
-use crate::talk::peer::Line;
-use crate::talk::socket::{Said, Sockets};
+use crate::talk::socket::Sockets;
 use crate::talk::worlds::{At, Client, Shown};
 use crate::wire::arguments;
 use crate::wire::packet::{Head, Kind, Style};

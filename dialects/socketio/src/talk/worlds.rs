@@ -3,10 +3,11 @@
 //!
 //! Knows which client is in which. What events mean is a [`Client`]'s. SPEC [NSP-1] to [NSP-8].
 
+use crate::talk::app::{App, Said};
 use crate::talk::engine::Over;
-use crate::talk::peer::Line;
+use crate::talk::layer::Line;
 use crate::talk::sid::Key;
-use crate::talk::socket::{App, Parser, Said, Sockets};
+use crate::talk::socket::{Parser, Sockets};
 use crate::wire::engine::Revision;
 use crate::wire::packet::Style;
 use dialect::{Event, Request, Turn};
