@@ -109,7 +109,10 @@ impl Log {
             self.entries.pop_front();
             self.gone += 1;
         }
-        self.entries.shrink_to(self.entries.len().max(64) * 4);
+        let kept = self.entries.len().max(64);
+        if self.entries.capacity() > kept * 8 {
+            self.entries.shrink_to(kept * 2);
+        }
     }
 
     /// What a session has missed: what it was handed after `heard`, the last message that it has, and after `mark`,

@@ -155,6 +155,14 @@ impl Talk {
         }
         let State::Joining(joining) = std::mem::replace(&mut self.state, State::Quiet) else { return };
         let style = joining.listen.style;
+        if joining.gap && style == Style::Socket {
+            // SPEC [GAP-2]: it has no words for it once it has begun.
+            let problem = match recovered {
+                Some(false) => Problem::new(410, GONE),
+                Some(true) | None => map::refused(&Refusal::Busy, None, self.shown),
+            };
+            return self.fail(&problem, turn);
+        }
         match style.head() {
             Some(head) => turn.stream(head),
             None => turn.accept_websocket(None),
@@ -352,6 +360,9 @@ fn tickets() -> impl Iterator<Item = Ticket> {
 fn place(ticket: Ticket) -> Option<usize> {
     usize::try_from(ticket.0.checked_sub(FIRST)?).ok()
 }
+
+/// A WebSocket is told this whose position is not kept any more.
+const GONE: &str = "not everything after `since` is kept any more; without it you hear what comes";
 
 fn problem_response(problem: &Problem) -> Response {
     let response = Response::new(problem.status, "application/problem+json");
