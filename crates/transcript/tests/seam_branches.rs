@@ -91,12 +91,12 @@ fn a_message_to_one_session_reaches_what_it_is_there() {
         let other = branch(&mut stage, &mut bob, "/c", &["auth"]);
         let told = say(&mut stage, &mut bob, &format!("in {bobs} whisper {in_b} you psst"));
         assert_eq!(told, [format!("in {bobs}: published 1")]);
-        assert_eq!(ann.heard(), ["/b you@0 psst"]);
+        assert_eq!(ann.heard(), ["/b you@1 psst"]);
         // Whom somebody knows by the session it is a branch of.
         say(&mut stage, &mut bob, &format!("in {bobs} whisper {stem} you again"));
-        assert_eq!(ann.heard(), ["/b you@0 again"]);
+        assert_eq!(ann.heard(), ["/b you@2 again"]);
         say(&mut stage, &mut bob, &format!("whisper {stem} you here"));
-        assert_eq!(ann.heard(), ["you@0 here"]);
+        assert_eq!(ann.heard(), ["you@3 here"]);
         for (order, asks) in [
             (format!("whisper {in_b} you no"), String::new()),
             (format!("in {other} whisper {in_b} you no"), format!("in {other}: ")),
