@@ -55,6 +55,8 @@ pub(crate) struct HandedOver<S> {
     pub(crate) owed: Vec<u8>,
     pub(crate) to: SessionId,
     pub(crate) origin: Origin,
+    /// How often it has been handed on with what is told.
+    pub(crate) hops: u8,
 }
 
 /// What becomes of the session that gives a link away, and who is told if the other does not exist.
@@ -100,6 +102,13 @@ impl<S> Doors<S> {
         std::mem::take(
             &mut *self.0[usize::from(shard)].waiting.lock().unwrap_or_else(PoisonError::into_inner),
         )
+    }
+
+    /// Puts back what could not be taken in yet, before what has come since.
+    pub(crate) fn put_back(&self, shard: u16, parcels: impl Iterator<Item = Parcel<S>>) {
+        let door = &self.0[usize::from(shard)];
+        let mut waiting = door.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.splice(..0, parcels);
     }
 
     pub(crate) fn is_empty(&self, shard: u16) -> bool {

@@ -150,6 +150,8 @@ pub struct Shard<N: Net> {
     expanded: Vec<u64>,
     /// A link on its way to another shard, until what was read from it is known.
     leaving: Option<Box<HandedOver<N::Stream>>>,
+    /// How often the link that is being told something has been handed on with it.
+    hops: u8,
     /// What has been handed out to sessions that may come back for it. BOUND: `recovery_bytes`, and this age.
     log: Log,
     log_age: Duration,
@@ -256,6 +258,7 @@ impl<N: Net> Shard<N> {
             told_of_rest: false,
             expanded: Vec::new(),
             leaving: None,
+            hops: 0,
             log: Log::default(),
             log_age: Duration::ZERO,
             draining: None,
@@ -279,6 +282,7 @@ impl<N: Net> Shard<N> {
         self.draining.as_ref().is_some_and(|d| d.left.is_empty())
             && self.sessions.is_empty()
             && self.links.is_empty()
+            && self.doors.is_empty(self.desk.shard)
     }
 
     /// The network, for those who drive it.

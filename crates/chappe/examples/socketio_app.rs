@@ -67,10 +67,10 @@ impl App for Greeter {
         let number = match namespace {
             "/" => 0,
             "/custom" => 1,
-            _ => return sockets.refuse_unknown(line, turn),
+            _ => return sockets.refuse_unknown(namespace, line, turn),
         };
         let id = self.key.socket(line.session, number);
-        sockets.connect(&id, line, turn)?;
+        sockets.connect(namespace, &id, line, turn)?;
         let mut array = Vec::new();
         arguments::write_event("auth", [shown.unwrap_or("{}")], &mut array);
         let head = Head::event(namespace, None, 0);

@@ -345,3 +345,21 @@ fn a_websocket_that_is_closed_properly_is_lost_to_a_session_that_lives_on() {
     assert_eq!(line.heard(), ["link lost"]);
     assert_eq!(stage.sessions(), 1);
 }
+
+#[test]
+fn a_link_that_two_sessions_send_to_each_other_is_lost() {
+    let mut stage = Stage::build(plan(2));
+    let (_line, id) = target(&mut stage);
+    let (ws, own) = visitor(&mut stage);
+    let mut other = puppet(&mut stage, "auth;outlive");
+    let there = who(&mut stage, &mut other);
+    assert_ne!(there, own);
+    // What each does with it, the other undoes.
+    ws.say("outlive");
+    let http = Http::new(stage.connect());
+    http.get(&format!("/puppet?do=outlive;handover+{own}&then=bounce+{own}+{there}"));
+    stage.settle();
+    assert!(http.peer.is_over(), "it does not go to and fro for ever");
+    assert_eq!(stage.house.shards.iter().filter(|s| s.has_work()).count(), 0);
+    let _ = id;
+}

@@ -2,8 +2,8 @@
 
 use crate::talk::engine::Over;
 use crate::talk::layer::Line;
+use crate::talk::parser::Parser;
 use crate::talk::recovery;
-use crate::talk::socket::Parser;
 use crate::talk::worlds::At;
 use crate::wire::arguments;
 use crate::wire::binary::{self, Packed};

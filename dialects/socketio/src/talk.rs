@@ -5,6 +5,7 @@ pub mod recovery;
 pub mod engine;
 pub mod layer;
 pub mod peer;
+pub mod parser;
 pub mod app;
 pub mod socket;
 pub mod worlds;

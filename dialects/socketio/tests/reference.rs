@@ -33,15 +33,15 @@ impl App for Measured {
     ) -> Result<(), Over> {
         if shown == Some(r#"{"bad":1}"#) {
             let data = Some(r#"{"content":"please retry"}"#);
-            return sockets.refuse("not authorized", data, Style::Object, line, turn);
+            return sockets.refuse(namespace, ("not authorized", data), Style::Object, line, turn);
         }
         match namespace {
-            "/" => sockets.connect("<id>", line, turn),
+            "/" => sockets.connect(namespace, "<id>", line, turn),
             "/admin" => {
-                sockets.connect("<id>", line, turn)?;
+                sockets.connect(namespace, "<id>", line, turn)?;
                 sockets.emit(Head::event(namespace, None, 0), r#"["hi",false]"#, &[], line, turn)
             }
-            _ => sockets.refuse_unknown(line, turn),
+            _ => sockets.refuse_unknown(namespace, line, turn),
         }
     }
 

@@ -131,3 +131,57 @@ fn a_client_that_comes_back_leads_to_its_session_and_goes_on_there() {
     let mut stage = connected(&terms);
     assert_eq!(stage.say(1, &back), ["closed Fault 1005"]);
 }
+
+#[test]
+fn who_is_there_does_not_come_back() {
+    let terms = terms(1);
+    let own = format!("40{{\"pid\":\"{}\"}}", terms.key.pid(common::SESSION));
+    // It would be told all that it has been told already, as often as it likes.
+    assert_eq!(connected(&terms).say(1, &own), ["closed Fault 1005"]);
+    let mut stage = connected(&terms);
+    assert_eq!(stage.say(2, &own)[..2], ["1: dropped", "hear"]);
+    stage.tell(Event::Recovered { ticket: Ticket(1 << 58), missed: Some(&[]) });
+    assert_eq!(stage.say(2, &own), ["closed Fault 1005"], "once it has");
+}
+
+#[test]
+fn a_session_for_which_nothing_was_kept_ends_when_its_client_comes_back() {
+    let terms = terms(1);
+    let own = format!("40{{\"pid\":\"{}\"}}", terms.key.pid(common::SESSION));
+    let mut stage = fresh(&terms);
+    assert_eq!(stage.say(2, &own), ["closed Done"]);
+    // Nor is one revived that is to end, and it does so at once.
+    let mut stage = connected(&terms);
+    stage.tell(Event::LinkLost(link(1)));
+    let other = model::SessionId { slot: 9, ..common::SESSION };
+    let post = "POST EIO=4&transport=polling&sid=SID".replace("SID", &terms.key.sid(other));
+    stage.ask(2, &post, &own);
+    assert_eq!(stage.tell(Event::Recovered { ticket: Ticket(1 << 58), missed: None }), [""; 0]);
+    let third = model::SessionId { slot: 10, ..common::SESSION };
+    let again = "POST EIO=4&transport=polling&sid=SID".replace("SID", &terms.key.sid(third));
+    let unknown = "3: 400 {\"code\":1,\"message\":\"Session ID unknown\"}";
+    assert_eq!(stage.ask(3, &again, &own), [unknown, "closed Done"]);
+}
+
+#[test]
+fn what_comes_while_the_missed_is_being_looked_up_is_part_of_it() {
+    let terms = terms(1);
+    let mut stage = connected(&terms);
+    let own = format!("40{{\"pid\":\"{}\"}}", terms.key.pid(common::SESSION));
+    stage.tell(Event::LinkLost(link(1)));
+    stage.say(2, &own);
+    let delivery = Arc::new(model::Delivery::new(model::Message {
+        vhost: model::VHostName::root(),
+        channel: None,
+        event: None,
+        payload: model::Payload::text(bytes::Bytes::from_static(b"x")),
+        verbatim: None,
+        publisher: model::Publisher { session: common::SESSION, name: None, address: None },
+        position: model::Position { epoch: 1, offset: 1 },
+        recoverable: false,
+        time_ms: 0,
+    }));
+    assert_eq!(stage.tell(Event::Deliver(&delivery)), [""; 0]);
+    let told = stage.tell(Event::Recovered { ticket: Ticket(1 << 58), missed: Some(&[delivery]) });
+    assert_eq!(told[0], "2< 42[\"broadcast\",\"x\",\"1-1\"]");
+}

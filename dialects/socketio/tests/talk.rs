@@ -228,13 +228,13 @@ struct Open;
 impl App for Open {
     fn wishes(
         &mut self,
-        _: &str,
+        namespace: &str,
         _: Option<&str>,
         sockets: &mut Sockets,
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        sockets.connect("<id>", line, turn)
+        sockets.connect(namespace, "<id>", line, turn)
     }
 
     fn hears(&mut self, _: &Said<'_>, _: &mut Sockets, _: &mut Line<'_>, _: &mut Turn) -> Result<(), Over> {
@@ -280,7 +280,7 @@ fn in_two() -> (Stage, SessionId) {
     stage.say(1, "40");
     authenticated(&mut stage);
     assert_eq!(stage.say(1, "40/admin,"), ["branch /admin", "hold"]);
-    let told = stage.tell(Event::Branched { ticket: Ticket(1 << 57), session: branch });
+    let told = stage.tell(Event::Branched { ticket: Ticket(1 << 57 | 1), session: branch });
     assert_eq!(told, ["in 99: authenticate"]);
     let principal = Arc::new(Principal::anonymous(Vec::new()));
     let event = Event::Authenticated { ticket: Ticket(1 << 63), principal: &principal };
@@ -326,4 +326,33 @@ fn an_answer_that_comes_after_its_namespace_was_left_makes_nobody_of_it() {
     let refusal = Refusal::TooFast;
     let late = Event::Refused { ticket: Ticket(1 << 61 | 7), refusal: &refusal };
     assert_eq!(stage.tell(late), [""; 0]);
+}
+
+#[test]
+fn a_branch_that_is_not_wanted_any_more_is_given_up() {
+    let (mut stage, _) = in_two();
+    let late = SessionId { shard: 0, slot: 100, generation: 1 };
+    // Nobody waits for it: it answers no wish, or an older one.
+    for number in [0, 1, 2] {
+        let told = stage.tell(Event::Branched { ticket: Ticket(1 << 57 | number), session: late });
+        assert_eq!(told, ["in 100: part"]);
+    }
+}
+
+#[test]
+fn what_is_said_while_an_answer_is_awaited_is_bounded() {
+    let mut stage = by_websocket(pace());
+    stage.say(1, "40");
+    let much = format!("42[\"publish\",\"a\",\"{}\"]", "x".repeat(900));
+    let limit = Limits::default().bytes;
+    let mut heard = 0;
+    loop {
+        let told = stage.say(1, &much);
+        heard += much.len();
+        if told == ["closed TooBig"] {
+            break;
+        }
+        assert_eq!(told, [""; 0]);
+        assert!(heard < 2 * limit, "what waits has a bound");
+    }
 }

@@ -118,12 +118,17 @@ impl<N: Net> Shard<N> {
         if self.doors.is_empty(self.desk.shard) {
             return;
         }
-        for parcel in self.doors.take(self.desk.shard) {
+        let mut parcels = self.doors.take(self.desk.shard).into_iter();
+        // BOUND: who comes back is told a lot at once.
+        while self.out.arena.len() <= super::ARENA_FULL {
+            let Some(parcel) = parcels.next() else { return };
             match parcel {
                 Parcel::Fresh { stream, peer, port } => self.admit(stream, peer, port),
                 Parcel::HandedOver(link) => self.welcome(link),
             }
         }
+        self.doors.put_back(self.desk.shard, parcels);
+        self.exchange.inbox(self.desk.shard).ring();
     }
 
     /// Makes a link of a connection.
@@ -187,7 +192,7 @@ impl<N: Net> Shard<N> {
             (over.origin, over.to) = (Origin::Back(over.to), from);
             return self.pass_on(over);
         }
-        let HandedOver { stream, peer, extras, port, asking, speech, frame, owed, to, origin } = *over;
+        let HandedOver { stream, peer, extras, port, asking, speech, frame, owed, to, origin, hops } = *over;
         let wait = match asking {
             Some(_) => self.limits.request_timeout,
             None => self.limits.ping_interval,
@@ -203,7 +208,7 @@ impl<N: Net> Shard<N> {
         link.asking = asking;
         let id = LinkId { slot, generation: link.generation };
         self.out.owe_new(slot, |out| out.extend_from_slice(&owed));
-        self.telling = Some(slot);
+        (self.telling, self.hops) = (Some(slot), hops);
         match origin {
             Origin::Ended(conversation, dialect) if !is_there => {
                 let vhost = Arc::clone(&self.wiring.ports[usize::from(port)].vhost);
@@ -228,7 +233,7 @@ impl<N: Net> Shard<N> {
                 self.tell_again(to, id, &frame);
             }
         }
-        self.telling = None;
+        (self.telling, self.hops) = (None, 0);
         if let Some(mut over) = self.leaving.take() {
             over.frame = frame;
             return self.hand_over(slot, over, b"");

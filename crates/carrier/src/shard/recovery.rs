@@ -48,6 +48,7 @@ impl<N: Net> Shard<N> {
     pub(super) fn note_membership(&mut self, session: u32, channel: u32, hears: bool) {
         if self.desk.roster.returns(session) {
             self.log.note_membership(self.now.time, session, channel, hears);
+            self.forget_old();
         }
     }
 
@@ -73,6 +74,11 @@ impl<N: Net> Shard<N> {
         };
         let missed: Option<Vec<_>> =
             self.log.missed(who, heard, mark).map(|missed| missed.into_iter().filter(is_meant).collect());
+        // BOUND: what a reader may be owed.
+        let fits = |missed: &Vec<Arc<Delivery>>| {
+            missed.iter().map(|d| d.weight()).sum::<usize>() <= self.limits.pending_bytes
+        };
+        let missed = missed.filter(fits);
         let told = missed.as_ref().map_or(0, Vec::len);
         self.handed += told * TOLD;
         self.desk.counters.delivered += told as u64;

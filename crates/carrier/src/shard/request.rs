@@ -20,6 +20,10 @@ const PREFLIGHT: [(&str, &str); 3] = [
     ("Access-Control-Max-Age", "600"),
 ];
 
+/// How often a link may be handed on at once: a poll to the session it asks for, from there to the one that its client
+/// has come back to, and back where that is gone.
+const HOPS: u8 = 4;
+
 /// What is said to one peer alone is compressed from so many bytes on: the work is done for it alone too.
 const ALONE: usize = 256;
 
@@ -215,6 +219,12 @@ impl<N: Net> Shard<N> {
             tracing::error!("a dialect handed over a link that cannot be");
             return;
         }
+        // BOUND: two sessions that send a link to each other.
+        if self.hops >= HOPS {
+            return self.lose_link(slot, CloseReason::Fault);
+        }
+        self.keep_account(id.slot, slot);
+        let Some(link) = self.links.get_mut(slot as usize) else { return };
         let Some(s) = self.sessions.get_mut(id.slot as usize) else { return };
         let origin = if s.outlives {
             Origin::Lives(id)
@@ -232,7 +242,19 @@ impl<N: Net> Shard<N> {
             self.end_session(id.slot, CloseReason::Done, None);
         }
         let (speech, frame, owed) = (Speech::Closing, OwnedFrame::None, Vec::new());
-        let over = HandedOver { stream, peer, extras, port, asking, speech, frame, owed, to, origin };
+        let over = HandedOver {
+            stream,
+            peer,
+            extras,
+            port,
+            asking,
+            speech,
+            frame,
+            owed,
+            to,
+            origin,
+            hops: self.hops + 1,
+        };
         self.leaving = Some(Box::new(over));
     }
 

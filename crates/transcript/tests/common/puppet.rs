@@ -224,7 +224,7 @@ impl Puppet {
                 let (callback, script) = inner.split_once(' ').unwrap_or((&inner, ""));
                 self.bombs.insert(callback.to_owned(), script.to_owned());
             }
-            "handover" => self.hand_over(rest, turn),
+            "handover" | "bounce" => self.hand_over(verb, rest, turn),
             "keep" => turn.recoverable(Some(Duration::from_millis(rest.parse().unwrap()))),
             "mark" => self.mark = turn.mark,
             "recover" => turn.recover(ticket, None, self.mark),
@@ -246,8 +246,11 @@ impl Puppet {
         }
     }
 
-    fn hand_over(&self, to: &str, turn: &mut Turn) {
-        if self.missing.as_deref() == Some(to) {
+    fn hand_over(&self, verb: &str, to: &str, turn: &mut Turn) {
+        if verb == "bounce" {
+            let other = to.split(' ').map(session_id).find(|to| *to != self.id);
+            turn.hand_over(other.unwrap());
+        } else if self.missing.as_deref() == Some(to) {
             turn.text(|out| out.extend_from_slice(b"nowhere\n"));
         } else if session_id(to) == self.id {
             turn.text(|out| out.extend_from_slice(b"taken\n"));

@@ -191,10 +191,10 @@ impl Client for Broker {
         match event {
             Event::Authenticated { .. } => {
                 map::listen(Profile::Broker, at, line, turn);
-                sockets.connect(&at.id(line), line, turn)
+                sockets.connect(at.namespace, &at.id(line), line, turn)
             }
             Event::Refused { ticket: CONNECT, refusal } => {
-                sockets.refuse(&refusal.to_string(), None, Style::of(line.revision()), line, turn)
+                sockets.refuse(at.namespace, (&refusal.to_string(), None), Style::of(line.revision()), line, turn)
             }
             Event::Refused { ticket, refusal } => {
                 Self::refuse(asked(ticket), &refusal.to_string(), at, sockets, line, turn)

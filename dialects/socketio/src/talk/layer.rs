@@ -66,6 +66,9 @@ pub trait Layer: Send {
         None
     }
 
+    /// The client has come back, and is about to say so: what it had begun to say before is forgotten.
+    fn begins_to_return(&mut self) {}
+
     /// The session that the client wanted to come back to is none any more.
     fn begins_anew(&mut self) {}
 }

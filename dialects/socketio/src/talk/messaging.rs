@@ -218,7 +218,7 @@ impl Client for Messaging {
             return Ok(());
         }
         self.until = Some(turn.now.time + self.manners.authenticate_within);
-        sockets.connect(&at.id(line), line, turn)
+        sockets.connect(at.namespace, &at.id(line), line, turn)
     }
 
     fn hears(
@@ -257,7 +257,7 @@ impl Client for Messaging {
         match event {
             Event::Authenticated { ticket: CONNECT, principal } => {
                 self.welcome(principal, at, line, turn);
-                sockets.connect(&at.id(line), line, turn)
+                sockets.connect(at.namespace, &at.id(line), line, turn)
             }
             Event::Authenticated { principal, .. } => {
                 self.welcome(principal, at, line, turn);
@@ -267,7 +267,13 @@ impl Client for Messaging {
                 let (why, mut object) = (words(refusal), Vec::new());
                 data(&why, &mut object);
                 let object = String::from_utf8_lossy(&object);
-                sockets.refuse(&why, Some(&object), Style::of(line.revision()), line, turn)?;
+                sockets.refuse(
+                    at.namespace,
+                    (&why, Some(&object)),
+                    Style::of(line.revision()),
+                    line,
+                    turn,
+                )?;
                 if self.misses(refusal) { Err(Over::Told) } else { Ok(()) }
             }
             Event::Refused { ticket: AUTHENTICATE, refusal } => {

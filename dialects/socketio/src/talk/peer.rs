@@ -148,15 +148,21 @@ impl<L: Layer> Peer<L> {
         true
     }
 
-    /// The client has come back, by another road.
-    fn comes_back(&mut self, websocket: Option<LinkId>, turn: &mut Turn) {
-        if let State::Open(engine) = &mut self.state {
+    /// The client has come back, by another road. `false`: nothing was kept for it.
+    fn comes_back(&mut self, websocket: Option<LinkId>, turn: &mut Turn) -> bool {
+        match &mut self.state {
             // It was back before anybody had noticed that it was gone.
-            engine.leave(turn);
+            State::Open(engine) if self.returning.is_some() => engine.leave(turn),
+            State::Away { .. } => {}
+            State::Open(_) | State::Ending(..) | State::New | State::Passing(_) | State::Moved(..) => {
+                return false;
+            }
         }
+        self.layer.begins_to_return();
         self.state = State::Open(Engine::back(websocket, &self.terms.pace, turn.now.time));
         // It is told what it has missed first.
         turn.hear_events();
+        true
     }
 
     /// What the client says is for the session that it comes back to: gives it the link.
@@ -205,10 +211,14 @@ impl<L: Layer> Peer<L> {
     /// A request: for a new session, for this one, or for another.
     fn request(&mut self, request: &Request<'_>, turn: &mut Turn) {
         if let Some(by) = self.asked_by_another(request) {
-            if self.returned(request) != Some(self.session) {
+            if self.returned(request) != Some(self.session) || self.is_moved() {
                 return Refused::UnknownSession.answer(request.wants_websocket, turn);
             }
-            self.comes_back(None, turn);
+            if !self.comes_back(None, turn) {
+                Refused::UnknownSession.answer(request.wants_websocket, turn);
+                // It begins anew when it tries again.
+                return turn.close(CloseReason::Done);
+            }
             if let Some(returning) = &mut self.returning {
                 returning.by = Some(by);
             }
@@ -256,9 +266,14 @@ impl<L: Layer> Peer<L> {
 
     /// The session by whose id a request asks, if it is neither this one's nor that of the client's return.
     fn asked_by_another(&self, request: &Request<'_>) -> Option<SessionId> {
-        let returning = self.returning.as_ref()?;
+        self.terms.recovery.as_ref()?;
         let by = self.terms.key.session(&request.parameter("sid")?)?;
-        (by != self.session && returning.by != Some(by)).then_some(by)
+        let returned = self.returning.as_ref().and_then(|r| r.by);
+        (!matches!(self.state, State::New) && by != self.session && returned != Some(by)).then_some(by)
+    }
+
+    fn is_moved(&self) -> bool {
+        matches!(self.state, State::Moved(..))
     }
 
     /// The session to which the client comes back, if a request says that it does.
@@ -340,8 +355,8 @@ impl<L: Layer> Conversation for Peer<L> {
             }
             (Some(to), State::Open(_) | State::Away { .. }) if to == self.session => {
                 let is_own = matches!(&self.state, State::Open(engine) if engine.has(turn.link));
-                if !is_own {
-                    self.comes_back(turn.link, turn);
+                if !is_own && !self.comes_back(turn.link, turn) {
+                    return turn.close(CloseReason::Done);
                 }
             }
             (_, State::Away { .. }) => return turn.drop_link(None),

@@ -5,6 +5,7 @@
 use crate::talk::app::{App, Said};
 use crate::talk::engine::{Over, Up};
 use crate::talk::layer::{Layer, Line};
+use crate::talk::parser::Parser;
 use crate::talk::recovery::Back;
 use crate::talk::sid::Key;
 use crate::wire::binary::{Reader, Whole};
@@ -21,25 +22,6 @@ use std::time::Duration;
 /// Who has come back asks what it has missed.
 const RETURN: Ticket = Ticket(1 << 58);
 
-/// What packets are written in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Parser {
-    /// Text, with attachments behind it.
-    Text,
-    /// A binary message each, in msgpack.
-    Msgpack,
-}
-
-impl Parser {
-    /// What a client uses, by the first that it says. SPEC [PAR-1].
-    fn of(up: &Up<'_>, revision: Revision) -> Self {
-        match (up, revision) {
-            (Up::Binary(bytes), Revision::Four) if msgpack::is_likely(bytes) => Self::Msgpack,
-            (Up::Binary(_) | Up::Text(_), _) => Self::Text,
-        }
-    }
-}
-
 /// The sockets of a session: one for each namespace that it is connected to.
 #[derive(Debug)]
 pub struct Sockets {
@@ -52,17 +34,25 @@ pub struct Sockets {
     namespaces: usize,
     /// The namespace that it wants to be connected to.
     connecting: Option<Box<str>>,
-    /// What was said meanwhile. BOUND: one payload; links are not read.
+    /// What was said meanwhile. BOUND: `bytes` of its limits, each packet counted with [`ENTRY`].
     later: VecDeque<(Unit, Box<[u8]>)>,
+    later_bytes: usize,
     /// Until when it must be connected somewhere.
     until: Option<Time>,
     /// What the secrets are sealed with by which clients come back, where they can.
     returns: Option<Key>,
     /// The client has wanted to come back, and cannot.
     begins_anew: bool,
+    /// The client has come back, and is about to say so.
+    is_returning: bool,
+    /// It has been connected to another namespace than `/`: what it has missed there is not known.
+    was_elsewhere: bool,
     /// Until when the next attachment must have come, if there is one to come.
     attached_by: Option<Time>,
 }
+
+/// What a packet that waits counts beside its bytes.
+const ENTRY: usize = 32;
 
 /// How long a packet waits for its next attachment.
 const ATTACHMENT: Duration = Duration::from_secs(45);
@@ -108,12 +98,19 @@ impl Sockets {
         self.emit(Head::disconnect(namespace), "", &[], line, turn)
     }
 
-    /// The client is connected to the namespace that it wanted. `id`: by which others know it there.
+    /// The client is connected to this namespace, if it still wants to be. `id`: by which others know it there.
     ///
     /// # Errors
     /// Too much waits for a poll.
-    pub fn connect(&mut self, id: &str, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
-        let Some(namespace) = self.connecting.take() else { return Ok(()) };
+    pub fn connect(
+        &mut self,
+        namespace: &str,
+        id: &str,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        let Some(namespace) = self.connecting.take_if(|n| **n == *namespace) else { return Ok(()) };
+        self.was_elsewhere |= *namespace != *"/";
         let pid = self.returns.as_ref().filter(|_| *namespace == *"/").map(|key| key.pid(line.session));
         let mut data = Vec::new();
         packet::connected(line.revision(), id, pid.as_deref(), &mut data);
@@ -124,19 +121,19 @@ impl Sockets {
         Ok(())
     }
 
-    /// The client is not connected to the namespace that it wanted. `data`: JSON text.
+    /// The client is not connected to this namespace, if it still wants to be. `data`: JSON text.
     ///
     /// # Errors
     /// Too much waits for a poll.
     pub fn refuse(
         &mut self,
-        message: &str,
-        data: Option<&str>,
+        namespace: &str,
+        (message, data): (&str, Option<&str>),
         style: Style,
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        let Some(namespace) = self.connecting.take() else { return Ok(()) };
+        let Some(namespace) = self.connecting.take_if(|n| **n == *namespace) else { return Ok(()) };
         let mut why = Vec::new();
         packet::connect_error(style, message, data, &mut why);
         self.emit(Head::connect_error(&namespace), why, &[], line, turn)?;
@@ -148,8 +145,13 @@ impl Sockets {
     ///
     /// # Errors
     /// Too much waits for a poll.
-    pub fn refuse_unknown(&mut self, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
-        self.refuse("Invalid namespace", None, Style::Object, line, turn)
+    pub fn refuse_unknown(
+        &mut self,
+        namespace: &str,
+        line: &mut Line<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Over> {
+        self.refuse(namespace, ("Invalid namespace", None), Style::Object, line, turn)
     }
 
     /// Tells the client in this namespace that it has missed so many messages.
@@ -228,6 +230,9 @@ impl<A: App> Sio<A> {
             until: None,
             returns: None,
             begins_anew: false,
+            is_returning: false,
+            was_elsewhere: false,
+            later_bytes: 0,
             attached_by: None,
         };
         Self { sockets, connect_timeout: bounds.connect_timeout, shown: None, app }
@@ -248,10 +253,7 @@ impl<A: App> Sio<A> {
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) {
-        self.sockets.reader = Reader::new();
-        self.sockets.attached_by = None;
-        self.sockets.later.clear();
-        self.sockets.connected.clear();
+        self.sockets.is_returning = false;
         self.sockets.connecting = Some("/".into());
         self.shown = shown.map(Into::into);
         turn.recover(RETURN, heard, line.has);
@@ -265,14 +267,14 @@ impl<A: App> Sio<A> {
         turn: &mut Turn,
     ) -> Result<(), Over> {
         // Its session is let go; when the client tries again, it begins anew.
+        let shown = self.shown.take();
         let missed = missed.ok_or(Over::Told)?;
         for delivery in missed {
             self.app.told(Event::Deliver(delivery), &mut self.sockets, line, turn)?;
         }
         let id = self.sockets.returns.as_ref().map(|key| key.public(line.session, line.revision()));
-        self.sockets.connect(&id.unwrap_or_default(), line, turn)?;
+        self.sockets.connect("/", &id.unwrap_or_default(), line, turn)?;
         self.app.changed(&mut self.sockets, line, turn);
-        let shown = self.shown.take();
         self.app.returned(shown.as_deref(), line, turn);
         Ok(())
     }
@@ -335,13 +337,8 @@ impl<A: App> Sio<A> {
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        let back = self.sockets.returns.as_ref().filter(|_| namespace == "/");
-        if let Some(back) = back.and_then(|key| Back::read(shown, key)).filter(|b| b.session == line.session)
-        {
-            if self.sockets.connected.iter().any(|n| **n != *"/") {
-                // It was elsewhere, too, where it may have missed something. It is let go, and begins anew.
-                return Err(Over::Told);
-            }
+        let key = self.sockets.returns.as_ref().filter(|_| namespace == "/" && self.sockets.is_returning);
+        if let Some(back) = key.and_then(|key| Back::read(shown, key)).filter(|b| b.session == line.session) {
             self.come_back(back.heard, shown, line, turn);
             return Ok(());
         }
@@ -365,6 +362,7 @@ impl<A: App> Sio<A> {
     fn go_on(&mut self, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
         while self.sockets.connecting.is_none() {
             let Some((unit, bytes)) = self.sockets.later.pop_front() else { break };
+            self.sockets.later_bytes -= bytes.len() + ENTRY;
             let up = match unit {
                 Unit::Text => Up::Text(std::str::from_utf8(&bytes).map_err(|_| Over::Error)?),
                 Unit::Binary => Up::Binary((&*bytes).into()),
@@ -390,10 +388,14 @@ impl<A: App> Layer for Sio<A> {
 
     fn heard(&mut self, up: &Up<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
         if self.sockets.connecting.is_some() {
-            let kept = match up {
+            let kept: (Unit, Box<[u8]>) = match up {
                 Up::Text(text) => (Unit::Text, text.as_bytes().into()),
                 Up::Binary(bytes) => (Unit::Binary, bytes.as_ref().into()),
             };
+            self.sockets.later_bytes += kept.1.len() + ENTRY;
+            if self.sockets.later_bytes > self.sockets.limits.bytes {
+                return Err(Over::TooLong);
+            }
             self.sockets.later.push_back(kept);
             return Ok(());
         }
@@ -401,10 +403,29 @@ impl<A: App> Layer for Sio<A> {
     }
 
     fn told(&mut self, event: Event<'_>, line: &mut Line<'_>, turn: &mut Turn) -> Result<(), Over> {
-        if let Event::Recovered { missed, .. } = event {
-            self.make_up(missed, line, turn)?;
-        } else {
-            self.app.told(event, &mut self.sockets, line, turn)?;
+        let is_coming_back = self.shown.is_some();
+        match event {
+            Event::Recovered { missed, .. } => self.make_up(missed, line, turn)?,
+            // It is among what has been missed.
+            Event::Deliver(_) if is_coming_back => {}
+            Event::Authenticated { .. }
+            | Event::Enrolled { .. }
+            | Event::Retired { .. }
+            | Event::Checked { .. }
+            | Event::Joined { .. }
+            | Event::Left { .. }
+            | Event::Published { .. }
+            | Event::Channels { .. }
+            | Event::Spawned { .. }
+            | Event::Branched { .. }
+            | Event::Parted { .. }
+            | Event::Refused { .. }
+            | Event::Deliver(_)
+            | Event::Gap { .. }
+            | Event::LinkLost(_)
+            | Event::NoSuchSession(_)
+            | Event::HookOpened { .. }
+            | Event::HookClosed { .. } => self.app.told(event, &mut self.sockets, line, turn)?,
         }
         self.go_on(line, turn)
     }
@@ -436,11 +457,10 @@ impl<A: App> Layer for Sio<A> {
     }
 
     fn may_return(&self) -> bool {
-        let Sockets { returns, connected, connecting, .. } = &self.sockets;
-        let is_here = connecting.is_none() && matches!(&**connected, [only] if **only == *"/");
+        let Sockets { returns, connected, was_elsewhere, .. } = &self.sockets;
         // While it is coming back it is where it was.
-        let is_back = connected.is_empty() && connecting.is_some() && self.shown.is_some();
-        returns.is_some() && (is_here || is_back) && self.app.may_return()
+        let is_here = !connected.is_empty() || self.shown.is_some();
+        returns.is_some() && is_here && !was_elsewhere && self.app.may_return()
     }
 
     fn comes_back(&self, up: &Up<'_>) -> Option<SessionId> {
@@ -454,6 +474,15 @@ impl<A: App> Layer for Sio<A> {
             }
             Up::Binary(_) => None,
         }
+    }
+
+    fn begins_to_return(&mut self) {
+        self.sockets.reader = Reader::new();
+        (self.sockets.attached_by, self.sockets.connecting, self.shown) = (None, None, None);
+        self.sockets.later.clear();
+        self.sockets.later_bytes = 0;
+        self.sockets.connected.clear();
+        self.sockets.is_returning = true;
     }
 
     fn begins_anew(&mut self) {

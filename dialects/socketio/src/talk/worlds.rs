@@ -6,15 +6,16 @@
 use crate::talk::app::{App, Said};
 use crate::talk::engine::Over;
 use crate::talk::layer::Line;
+use crate::talk::parser::Parser;
 use crate::talk::sid::Key;
-use crate::talk::socket::{Parser, Sockets};
+use crate::talk::socket::Sockets;
 use crate::wire::engine::Revision;
 use crate::wire::packet::Style;
 use dialect::{Event, Request, Turn};
 use model::{CloseReason, Refusal, SessionId, Ticket, Time};
 
-/// Who has asked for a branch.
-const BRANCH: Ticket = Ticket(1 << 57);
+/// Stands in a ticket before the number of a wish for a branch.
+const BRANCH: u64 = 1 << 57;
 /// Stands in the ids of sockets that are not in `/`.
 const BRANCHED: u8 = 1;
 
@@ -189,13 +190,20 @@ pub struct Worlds<C> {
     others: Vec<Place<C>>,
     /// What was shown for the namespace whose branch has been asked for.
     shown: Option<Box<str>>,
+    /// How many branches have been asked for: only the last is still wanted.
+    wishes: u32,
 }
 
 impl<C: Client> Worlds<C> {
     /// A client that is connected nowhere.
     #[must_use]
     pub fn new(key: Key, client: C) -> Self {
-        Self { key, first: None, page: None, root: client, others: Vec::new(), shown: None }
+        Self { key, first: None, page: None, root: client, others: Vec::new(), shown: None, wishes: 0 }
+    }
+
+    /// Under which the last branch has been asked for.
+    fn wish(&self) -> Ticket {
+        Ticket(BRANCH | u64::from(self.wishes))
     }
 
     fn branch(&self, namespace: &str) -> Option<SessionId> {
@@ -254,7 +262,11 @@ impl<C: Client> Worlds<C> {
         line: &mut Line<'_>,
         turn: &mut Turn,
     ) -> Result<(), Over> {
-        let Some(namespace) = sockets.connecting() else { return Ok(()) };
+        let Some(namespace) = sockets.connecting().filter(|n| *n != "/") else {
+            // It is not wanted any more.
+            turn.within(Some(branch), Turn::part);
+            return Ok(());
+        };
         let place = Place { namespace: namespace.into(), branch, client: self.root.another() };
         self.others.push(place);
         let (wish, first) = (self.shown.take(), self.first.clone());
@@ -340,7 +352,8 @@ impl<C: Client> App for Worlds<C> {
     ) -> Result<(), Over> {
         if namespace != "/" {
             self.shown = shown.map(Into::into);
-            turn.branch_into(BRANCH, namespace);
+            self.wishes = self.wishes.wrapping_add(1);
+            turn.branch_into(self.wish(), namespace);
             return Ok(());
         }
         let first = self.first.clone();
@@ -379,12 +392,26 @@ impl<C: Client> App for Worlds<C> {
         turn: &mut Turn,
     ) -> Result<(), Over> {
         match event {
-            Event::Branched { session, .. } => self.branched(session, sockets, line, turn),
-            Event::Refused { ticket: BRANCH, refusal: Refusal::UnknownVHost } => {
-                sockets.refuse_unknown(line, turn)
+            Event::Branched { ticket, session } if ticket == self.wish() => {
+                self.branched(session, sockets, line, turn)
             }
-            Event::Refused { ticket: BRANCH, refusal } => {
-                sockets.refuse(&refusal.to_string(), None, Style::of(line.revision()), line, turn)
+            Event::Branched { session, .. } => {
+                // It is not wanted any more.
+                turn.within(Some(session), Turn::part);
+                Ok(())
+            }
+            Event::Refused { ticket, refusal } if ticket.0 & BRANCH != 0 => {
+                let wanted = sockets.connecting().filter(|_| ticket == self.wish()).map(str::to_owned);
+                match wanted {
+                    None => Ok(()),
+                    Some(namespace) if *refusal == Refusal::UnknownVHost => {
+                        sockets.refuse_unknown(&namespace, line, turn)
+                    }
+                    Some(namespace) => {
+                        let style = Style::of(line.revision());
+                        sockets.refuse(&namespace, (&refusal.to_string(), None), style, line, turn)
+                    }
+                }
             }
             Event::Parted { reason } => self.parted(turn.branch, reason, sockets, line, turn),
             Event::Gap { missed } => self.gap(missed, sockets, line, turn),
