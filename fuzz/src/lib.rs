@@ -14,6 +14,7 @@ mod http1;
 mod proxy;
 mod rooms;
 mod socketio;
+mod socketio_payload;
 mod watchtower_http;
 mod websocket;
 
@@ -28,7 +29,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "http1", check: http1::check, words: http1::WORDS },
     Target { name: "websocket", check: websocket::check, words: websocket::WORDS },
     Target { name: "deflate", check: deflate::check, words: deflate::WORDS },
@@ -38,6 +39,7 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "proxy", check: proxy::check, words: proxy::WORDS },
     Target { name: "device-tcp", check: device_tcp::check, words: device_tcp::WORDS },
     Target { name: "device-udp", check: device_udp::check, words: device_udp::WORDS },
+    Target { name: "socketio-payload", check: socketio_payload::check, words: socketio_payload::WORDS },
     Target { name: "socketio-packet", check: socketio::packet, words: socketio::PACKET_WORDS },
     Target { name: "socketio-msgpack", check: socketio::msgpack, words: socketio::MSGPACK_WORDS },
     Target { name: "config", check: config::check, words: config::WORDS },
